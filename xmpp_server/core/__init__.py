@@ -1,0 +1,1 @@
+"""The kernel: hooks, hosts, routing, sessions, accounts."""

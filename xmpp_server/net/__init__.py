@@ -1,0 +1,1 @@
+"""Sockets, TLS, timers, tasks: the only I/O of the server."""

@@ -1,0 +1,1 @@
+"""SASL mechanisms as pure exchanges (RFC 4422)."""

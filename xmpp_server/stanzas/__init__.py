@@ -1,0 +1,1 @@
+"""Views and builders over elements: stanzas, data forms, result sets."""

@@ -1,0 +1,1 @@
+"""Sans-I/O XMPP streams: bytes in, events and bytes out."""

@@ -1,0 +1,1 @@
+"""XML for streams: scanner, element tree, writer."""
