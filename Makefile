@@ -1,0 +1,57 @@
+# The project's commands; `make` alone lists them. PYTHON names the interpreter that makes .venv (3.11 or newer).
+PYTHON ?= python3
+PYTEST_ARGS ?=
+BENCH_ARGS ?=
+RUN_ARGS ?=
+
+BIN := .venv/bin
+READY := .venv/.ready
+AIOXMPP_READY := .venv-aioxmpp/.ready
+COMPILE := .venv-lock/bin/pip-compile --quiet --generate-hashes --strip-extras --allow-unsafe --no-emit-index-url \
+	--no-emit-find-links --no-emit-trusted-host --no-emit-options --annotation-style=line
+
+.PHONY: help setup run test lint format peers bench lock clean
+
+help: ## list the commands
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
+
+setup: $(READY) ## make .venv from the locked requirements
+
+$(READY): pyproject.toml requirements/dev.lock requirements/install.sh
+	@PYTHON="$(PYTHON)" sh requirements/install.sh .venv requirements/dev.lock
+	@touch $@
+
+run: $(READY) ## serve localhost with the embedded defaults
+	@$(BIN)/xmpp-server $(RUN_ARGS) run
+
+test: $(READY) ## run the whole test suite
+	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+lint: $(READY) ## check format, lint and types
+	@$(BIN)/ruff format --check --quiet .
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/mypy
+
+format: $(READY) ## put the code into the project's format
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+peers: $(AIOXMPP_READY) ## install the peers of the interop tests and the benchmark
+	@sh requirements/peers.sh
+
+$(AIOXMPP_READY): requirements/aioxmpp.lock requirements/install.sh
+	@PYTHON="$(PYTHON)" sh requirements/install.sh .venv-aioxmpp requirements/aioxmpp.lock
+	@touch $@
+
+bench: $(READY) ## compare with Prosody and ejabberd
+	@$(BIN)/python -m bench $(BENCH_ARGS)
+
+lock: ## renew requirements/*.lock
+	@test -x .venv-lock/bin/pip-compile || ($(PYTHON) -m venv .venv-lock && .venv-lock/bin/pip install --quiet pip-tools)
+	CUSTOM_COMPILE_COMMAND="make lock" $(COMPILE) --upgrade --all-extras -o requirements/dev.lock pyproject.toml
+	CUSTOM_COMPILE_COMMAND="make lock" $(COMPILE) --upgrade --extra postgresql --extra uvloop -c requirements/dev.lock \
+		-o requirements/server.lock pyproject.toml
+	CUSTOM_COMPILE_COMMAND="make lock" $(COMPILE) --upgrade -o requirements/aioxmpp.lock requirements/aioxmpp.in
+
+clean: ## remove what setup and the tests made (not var/)
+	rm -rf .venv .venv-aioxmpp .venv-lock .pytest_cache .mypy_cache .ruff_cache .hypothesis dist build

@@ -1,0 +1,1 @@
+"""Bots: ordinary clients, and a small kit for writing them."""

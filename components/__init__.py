@@ -1,0 +1,1 @@
+"""External components: programs of their own that speak XEP-0114 with any server."""
