@@ -1,0 +1,106 @@
+"""IQs that end here: requests to the server and to accounts, and replies to what the server asked."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
+
+from xmpp_server.core.hooks import Wait
+from xmpp_server.core.iq import Access, IqRequest, IqTable, IqType, To
+from xmpp_server.errors import Condition, StanzaError
+from xmpp_server.stanzas import iq as iqs
+from xmpp_server.xml.element import Element
+from xmpp_server.xml.stanza import Stanza
+
+if TYPE_CHECKING:
+    from xmpp_server.core.accounts import Account
+    from xmpp_server.core.host import Host
+    from xmpp_server.core.runtime import Timer
+    from xmpp_server.core.session import Session
+    from xmpp_server.jid import JID
+
+REQUESTS = frozenset(("get", "set"))
+TYPES = frozenset(("get", "set", "result", "error"))
+
+#: Called with the reply, or None when there was none in time.
+OnReply = Callable[["Stanza | None"], None]
+
+
+def check(stanza: Stanza) -> None:
+    """Hold an IQ against RFC 6120 §8.2.3.
+
+    Raises:
+        StanzaError: It has no id, no such type, or not one payload where there must be one.
+
+    """
+    kind = stanza.type
+    if kind not in TYPES or not stanza.id:
+        raise StanzaError(Condition.BAD_REQUEST, "An IQ has an id and one of four types")
+    if kind in REQUESTS and len(stanza.children) != 1:
+        raise StanzaError(Condition.BAD_REQUEST, "A request has exactly one payload")
+
+
+class Dispatch:
+    """Runs handlers for requests, and callbacks for replies."""
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+        self.table = IqTable()
+        self._asked: dict[str, tuple[JID, OnReply, Timer]] = {}
+
+    def request(self, stanza: Stanza, to: JID, kind: To, session: Session | None, account: Account | None) -> Wait:
+        """Run the handler of a checked request and send its result.
+
+        Raises:
+            StanzaError: There is no handler, or it refuses.
+
+        """
+        assert stanza.sender is not None  # noqa: S101
+        assert stanza.type is not None  # noqa: S101
+        found = self.table.find(stanza.type, kind, stanza.children[0])
+        if found is None:
+            raise StanzaError(Condition.SERVICE_UNAVAILABLE)
+        handler, access = found
+        if kind is To.ACCOUNT and access is Access.OWNER and stanza.sender.bare != to:
+            # RFC 6121 §8.5.1, §2.1.5: nobody learns from the answer whether the account exists
+            raise StanzaError(Condition.SERVICE_UNAVAILABLE)
+        asked = IqRequest(stanza, IqType(stanza.type), stanza.sender, to, session, account)
+        reply = handler(asked)
+        if reply is None or isinstance(reply, Element):
+            return self._answer(asked, reply)
+        return self._answer_later(asked, reply)
+
+    async def _answer_later(self, asked: IqRequest, reply: Awaitable[Element | None]) -> None:
+        wait = self._answer(asked, await reply)
+        if wait is not None:
+            await wait
+
+    def _answer(self, asked: IqRequest, payload: Element | None) -> Wait:
+        result = iqs.result(asked.stanza, payload)
+        if asked.session is not None:
+            asked.session.send_element(result)
+            return None
+        return self._host.router.route(result)
+
+    def ask(self, session: Session, sender: JID, kind: IqType, payload: Element, on_reply: OnReply, timeout_s: float) -> None:
+        """Ask a client something; `on_reply` gets its result or error, or None after `timeout_s` seconds."""
+        ident = secrets.token_hex(6)
+        timer = self._host.runtime.schedule(timeout_s, lambda: self._expire(ident))
+        self._asked[ident] = session.jid, on_reply, timer
+        session.send_element(iqs.request(kind.value, sender, session.jid, ident, payload))
+
+    def reply(self, stanza: Stanza) -> None:
+        """Take a result or an error that a client sent to the server or to its own account."""
+        asked = self._asked.get(stanza.id or "")
+        if asked is None or asked[0] != stanza.sender:
+            return  # RFC 6120 §8.2.3: a stray reply is ignored
+        del self._asked[stanza.id or ""]
+        _, on_reply, timer = asked
+        timer.cancel()
+        on_reply(stanza)
+
+    def _expire(self, ident: str) -> None:
+        asked = self._asked.pop(ident, None)
+        if asked is not None:
+            asked[1](None)

@@ -1,0 +1,109 @@
+"""XEP-0198 for one session: what was sent and not acknowledged, what was received and is safe."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING
+
+from xmpp_server.core.receipts import Ledger, Receipt
+from xmpp_server.errors import StreamCondition, StreamError
+from xmpp_server.xml.namespaces import SM
+from xmpp_server.xml.stanza import Stanza
+
+if TYPE_CHECKING:
+    from xmpp_server.core.session import Session
+
+REQUEST = f"<r xmlns='{SM}'/>".encode()
+MODULUS = 1 << 32
+#: Stanzas sent before the client is asked for an acknowledgement.
+REQUEST_EVERY = 8
+
+
+class Sent:
+    """A stanza that the client has not acknowledged.
+
+    `stored_id` is the id of its row in offline storage, if it has one: the row goes when the client has the stanza.
+    """
+
+    __slots__ = ("receipt", "sent_at", "stanza", "stored_id", "wire")
+
+    def __init__(self, stanza: Stanza, wire: bytes, stored_id: str | None, sent_at: float) -> None:
+        self.stanza = stanza
+        self.wire = wire
+        self.stored_id = stored_id
+        self.sent_at = sent_at
+        self.receipt: Receipt | None = None
+
+
+class StreamManagement:
+    """The state that survives a connection; made by `<enable/>`."""
+
+    __slots__ = ("acknowledged", "ledger", "queue", "requested_at", "resumable", "session", "timeout_s", "token", "unrequested")
+
+    def __init__(self, session: Session, token: str, timeout_s: float) -> None:
+        self.session = session
+        #: The SM-ID for `previd`; empty where the client did not ask for resumption.
+        self.token = token
+        #: How long a lost session waits for its client, in seconds.
+        self.timeout_s = timeout_s
+        self.resumable = bool(token)
+        self.queue: deque[Sent] = deque()
+        #: How many stanzas the client has acknowledged in all; `h` is this modulo 2**32.
+        self.acknowledged = 0
+        #: Stanzas sent since the last `<r/>`.
+        self.unrequested = 0
+        #: When the oldest unanswered `<r/>` was sent (monotonic seconds), or None.
+        self.requested_at: float | None = None
+        self.ledger = Ledger()
+
+    def sent(self, stanza: Stanza, wire: bytes, stored_id: str | None, now: float) -> Sent:
+        """Note a stanza that is about to be sent; the receipt of its sender is held until the client has it."""
+        item = Sent(stanza, wire, stored_id, now)
+        receipt = stanza.receipt
+        if receipt is not None and stanza.name == "message" and stored_id is None:
+            assert isinstance(receipt, Receipt)  # noqa: S101
+            receipt.hold()
+            receipt.nudge = self.request
+            item.receipt = receipt
+        self.queue.append(item)
+        self.unrequested += 1
+        return item
+
+    def request(self) -> None:
+        """Ask the client for an acknowledgement, unless a request is under way or there is no connection."""
+        if self.requested_at is None and self.queue and self.session.transport is not None:
+            self.session.transport.write(REQUEST)
+            self.requested_at = self.session.host.now()
+            self.unrequested = 0
+
+    def acknowledge(self, h: int) -> list[Sent]:
+        """Drop what the client has handled, and return it; `h` counts modulo 2**32.
+
+        Raises:
+            StreamError: `h` exceeds what was sent (XEP-0198 §4).
+
+        """
+        count = (h - self.acknowledged) % MODULUS
+        if count > len(self.queue):
+            sent = (self.acknowledged + len(self.queue)) % MODULUS
+            raise StreamError(
+                StreamCondition.UNDEFINED_CONDITION,
+                f"You acknowledged {h} stanzas, but only {sent} were sent",
+                app_xml=f"<handled-count-too-high xmlns='{SM}' h='{h}' send-count='{sent}'/>".encode(),
+            )
+        self.requested_at = None
+        self.acknowledged += count
+        done = [self.queue.popleft() for _ in range(count)]
+        for item in done:
+            if item.receipt is not None:
+                item.receipt.release()
+                item.receipt = None
+        return done
+
+    def answer(self) -> None:
+        """Answer the client's `<r/>`, once what it sent is safe."""
+        self.ledger.request(self._write_answer)
+
+    def _write_answer(self, count: int) -> None:
+        if self.session.transport is not None:
+            self.session.transport.write(b"<a xmlns='%s' h='%d'/>" % (SM.encode(), count % MODULUS))

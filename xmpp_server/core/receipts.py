@@ -1,0 +1,84 @@
+"""What an acknowledgement means: the stanzas of a client that are not yet safe.
+
+A stanza is safe when it was handled: delivered and acknowledged by its recipient, written to storage, or answered.
+XEP-0198's `h` counts the stanzas up to the first that is not safe; it never covers one that a crash could lose.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+
+class Receipt:
+    """One received stanza; whoever has it in hands that could fail holds it, and releases it when it is safe."""
+
+    __slots__ = ("_holds", "_ledger", "_sequence", "nudge")
+
+    def __init__(self, ledger: Ledger, sequence: int) -> None:
+        self._ledger = ledger
+        self._sequence = sequence
+        self._holds = 0
+        #: Asks the holder to hurry, if it can.
+        self.nudge: Callable[[], None] | None = None
+
+    def hold(self) -> None:
+        """Say that the stanza is not safe yet."""
+        self._holds += 1
+        self._ledger.unsafe[self._sequence] = self
+
+    def release(self) -> None:
+        """Say that the stanza is safe as far as this holder goes."""
+        self._holds -= 1
+        if not self._holds:
+            self._ledger.settle(self._sequence)
+
+
+class Ledger:
+    """The inbound half of XEP-0198 for one session: what was received, and how much of it is safe."""
+
+    __slots__ = ("_answer", "_awaited", "_wanted", "received", "unsafe")
+
+    def __init__(self) -> None:
+        #: Stanzas received since the session was enabled; not reduced modulo 2**32.
+        self.received = 0
+        #: Receipts that somebody holds, by their number, which only grows.
+        self.unsafe: dict[int, Receipt] = {}
+        self._answer: Callable[[int], None] | None = None
+        #: Up to which stanza an answer waits, or 0, and how many of those are unsafe.
+        self._wanted = 0
+        self._awaited = 0
+
+    def receive(self) -> Receipt:
+        """Count one stanza and return its receipt."""
+        self.received += 1
+        return Receipt(self, self.received)
+
+    @property
+    def safe(self) -> int:
+        """How many stanzas, from the first on, are safe."""
+        return min(self.unsafe) - 1 if self.unsafe else self.received
+
+    def request(self, answer: Callable[[int], None]) -> None:
+        """Call `answer` with the count, as soon as all that was received up to now is safe.
+
+        A request that still waits is superseded: the newer answer covers it.
+        """
+        if not self.unsafe:
+            self._wanted = 0
+            answer(self.received)
+            return
+        self._answer = answer
+        self._wanted = self.received
+        self._awaited = len(self.unsafe)
+        for receipt in tuple(self.unsafe.values()):
+            if receipt.nudge is not None:
+                receipt.nudge()
+
+    def settle(self, sequence: int) -> None:
+        """Note that a stanza is safe, and give the answer that waited for it."""
+        if self.unsafe.pop(sequence, None) is None or sequence > self._wanted:
+            return
+        self._awaited -= 1
+        if not self._awaited and self._answer is not None:
+            answer, self._answer, self._wanted = self._answer, None, 0
+            answer(self.safe)
