@@ -20,7 +20,18 @@ IDLE_LIMIT = 10_000
 class Account:
     """A local account, its roster and its sessions."""
 
-    __slots__ = ("available", "deleted", "host", "jid", "offline_count", "record", "roster", "roster_version", "sessions", "state")
+    __slots__ = (
+        "available",
+        "deleted",
+        "host",
+        "jid",
+        "offline_count",
+        "record",
+        "roster",
+        "roster_version",
+        "sessions",
+        "state",
+    )
 
     def __init__(self, host: Host, jid: JID, record: AccountRecord | None) -> None:
         self.host = host
@@ -45,9 +56,7 @@ class Account:
     def refresh(self) -> None:
         """Rebuild `available` after a session came, went, or changed its presence."""
         self.available = tuple(
-            session
-            for session in self.sessions.values()
-            if session.presence is not None and session.priority >= 0
+            session for session in self.sessions.values() if session.presence is not None and session.priority >= 0
         )
 
 
@@ -89,7 +98,7 @@ class Accounts:
         self._idle[localpart] = account
         while len(self._idle) > IDLE_LIMIT:
             self._idle.popitem(last=False)
-        self._host.hooks.account_loaded.fire(AccountLoaded(account, dict(loaded.documents)))
+        self._host.hooks.account_loaded.fire(AccountLoaded(account, loaded.documents))
         return account
 
     def add_anonymous(self, jid: JID) -> Account:

@@ -7,9 +7,10 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from xmpp_server.core.hooks import Wait
-from xmpp_server.core.iq import Access, IqRequest, IqTable, IqType, To
+from xmpp_server.core.iq import Access, IqRequest, IqTable, To
 from xmpp_server.errors import Condition, StanzaError
 from xmpp_server.stanzas import iq as iqs
+from xmpp_server.stanzas.iq import IqType
 from xmpp_server.xml.element import Element
 from xmpp_server.xml.stanza import Stanza
 
@@ -20,25 +21,10 @@ if TYPE_CHECKING:
     from xmpp_server.core.session import Session
     from xmpp_server.jid import JID
 
-REQUESTS = frozenset(("get", "set"))
-TYPES = frozenset(("get", "set", "result", "error"))
+REQUESTS = (IqType.GET, IqType.SET)
 
 #: Called with the reply, or None when there was none in time.
 OnReply = Callable[["Stanza | None"], None]
-
-
-def check(stanza: Stanza) -> None:
-    """Hold an IQ against RFC 6120 §8.2.3.
-
-    Raises:
-        StanzaError: It has no id, no such type, or not one payload where there must be one.
-
-    """
-    kind = stanza.type
-    if kind not in TYPES or not stanza.id:
-        raise StanzaError(Condition.BAD_REQUEST, "An IQ has an id and one of four types")
-    if kind in REQUESTS and len(stanza.children) != 1:
-        raise StanzaError(Condition.BAD_REQUEST, "A request has exactly one payload")
 
 
 class Dispatch:
@@ -49,7 +35,15 @@ class Dispatch:
         self.table = IqTable()
         self._asked: dict[str, tuple[JID, OnReply, Timer]] = {}
 
-    def request(self, stanza: Stanza, to: JID, kind: To, session: Session | None, account: Account | None) -> Wait:
+    def request(
+        self,
+        stanza: Stanza,
+        kind: IqType,
+        to: JID,
+        whom: To,
+        session: Session | None,
+        account: Account | None,
+    ) -> Wait:
         """Run the handler of a checked request and send its result.
 
         Raises:
@@ -57,15 +51,14 @@ class Dispatch:
 
         """
         assert stanza.sender is not None  # noqa: S101
-        assert stanza.type is not None  # noqa: S101
-        found = self.table.find(stanza.type, kind, stanza.children[0])
+        found = self.table.find(kind, whom, stanza.children[0])
         if found is None:
             raise StanzaError(Condition.SERVICE_UNAVAILABLE)
         handler, access = found
-        if kind is To.ACCOUNT and access is Access.OWNER and stanza.sender.bare != to:
+        if whom is To.ACCOUNT and access is Access.OWNER and stanza.sender.bare != to:
             # RFC 6121 §8.5.1, §2.1.5: nobody learns from the answer whether the account exists
             raise StanzaError(Condition.SERVICE_UNAVAILABLE)
-        asked = IqRequest(stanza, IqType(stanza.type), stanza.sender, to, session, account)
+        asked = IqRequest(stanza, kind, stanza.sender, to, session, account)
         reply = handler(asked)
         if reply is None or isinstance(reply, Element):
             return self._answer(asked, reply)
@@ -83,12 +76,20 @@ class Dispatch:
             return None
         return self._host.router.route(result)
 
-    def ask(self, session: Session, sender: JID, kind: IqType, payload: Element, on_reply: OnReply, timeout_s: float) -> None:
+    def ask(
+        self,
+        session: Session,
+        sender: JID,
+        kind: IqType,
+        payload: Element,
+        on_reply: OnReply,
+        timeout_s: float,
+    ) -> None:
         """Ask a client something; `on_reply` gets its result or error, or None after `timeout_s` seconds."""
         ident = secrets.token_hex(6)
         timer = self._host.runtime.schedule(timeout_s, lambda: self._expire(ident))
         self._asked[ident] = session.jid, on_reply, timer
-        session.send_element(iqs.request(kind.value, sender, session.jid, ident, payload))
+        session.send_element(iqs.request(kind, sender, session.jid, ident, payload))
 
     def reply(self, stanza: Stanza) -> None:
         """Take a result or an error that a client sent to the server or to its own account."""

@@ -7,7 +7,7 @@ tells everybody; a handler that fails is logged and stops nobody. A `Collect` ga
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar
 
 import structlog
@@ -163,7 +163,7 @@ class AccountLoaded:
 
     __slots__ = ("account", "documents")
 
-    def __init__(self, account: Account, documents: dict[str, dict[str, bytes]]) -> None:
+    def __init__(self, account: Account, documents: Mapping[str, Mapping[str, bytes]]) -> None:
         self.account = account
         self.documents = documents
 

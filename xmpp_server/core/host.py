@@ -10,14 +10,16 @@ import msgspec
 import structlog
 
 from xmpp_server.core.accounts import Account, Accounts
-from xmpp_server.core.dispatch import REQUESTS, Dispatch, check
+from xmpp_server.core.dispatch import REQUESTS, Dispatch
 from xmpp_server.core.hooks import Hooks, Inbound, Outbound, Verdict, Wait
-from xmpp_server.core.iq import Access, IqHandler, IqType, To
+from xmpp_server.core.ids import Ids
+from xmpp_server.core.iq import Access, IqHandler, To
 from xmpp_server.core.keeper import Keeper, NoKeeper
 from xmpp_server.core.registry import Registry
 from xmpp_server.errors import Condition, StanzaError, StreamCondition, StreamError
 from xmpp_server.jid import JID
 from xmpp_server.stanzas.error import error_reply
+from xmpp_server.stanzas.iq import IqType, iq_type
 from xmpp_server.xml.stanza import Stanza
 
 if TYPE_CHECKING:
@@ -48,7 +50,13 @@ class Host:
     """One served domain."""
 
     def __init__(
-        self, name: str, router: Router, storage: Storage, runtime: Runtime, limits: Limits, admins: frozenset[JID]
+        self,
+        name: str,
+        router: Router,
+        storage: Storage,
+        runtime: Runtime,
+        limits: Limits,
+        admins: frozenset[JID],
     ) -> None:
         self.jid = JID.parse(name)
         self.name = self.jid.domainpart
@@ -60,6 +68,7 @@ class Host:
         self.now: Callable[[], float] = runtime.now
         self.utcnow: Callable[[], datetime] = runtime.utcnow
         self.soon = runtime.soon
+        self.ids = Ids(runtime.utcnow)
         self.hooks = Hooks()
         self.accounts = Accounts(self)
         self.sessions = Registry(self)
@@ -125,10 +134,12 @@ class Host:
                 raise StanzaError(Condition.JID_MALFORMED)
             wait = self._outbound[stanza.name](session, stanza)
         except StanzaError as error:
-            return self._refuse(session, stanza, error)
+            self._refuse(session, stanza, error)
+            return None
         except Exception:
             log.exception("stanza-failed", session=str(session.jid), id=stanza.id, name=stanza.name)
-            return self._refuse(session, stanza, StanzaError(Condition.INTERNAL_SERVER_ERROR))
+            self._refuse(session, stanza, StanzaError(Condition.INTERNAL_SERVER_ERROR))
+            return None
         return None if wait is None else self.router.guard(stanza, wait)
 
     def _refuse(self, session: Session, stanza: Stanza, error: StanzaError) -> None:
@@ -158,19 +169,19 @@ class Host:
         return self.router.route(event.stanza)
 
     def _iq_out(self, session: Session, stanza: Stanza) -> Wait:
-        check(stanza)
+        kind = iq_type(stanza)
         to = stanza.to
-        request = stanza.type in REQUESTS
+        request = kind in REQUESTS
         if to is None or to == session.account.jid:
             if not request:
                 self.iqs.reply(stanza)
                 return None
-            return self.iqs.request(stanza, session.account.jid, To.ACCOUNT, session, session.account)
+            return self.iqs.request(stanza, kind, session.account.jid, To.ACCOUNT, session, session.account)
         if to == self.jid:
             if not request:
                 self.iqs.reply(stanza)
                 return None
-            return self.iqs.request(stanza, self.jid, To.SERVER, session, None)
+            return self.iqs.request(stanza, kind, self.jid, To.SERVER, session, None)
         event = Outbound(stanza, session)
         verdict = self.hooks.iq_out.run(event)
         return _wait(verdict) if verdict else self.router.route(event.stanza)
@@ -208,9 +219,9 @@ class Host:
 
     def _to_server(self, stanza: Stanza, to: JID) -> Wait:
         if stanza.name == "iq":
-            check(stanza)
-            if stanza.type in REQUESTS:
-                return self.iqs.request(stanza, to, To.SERVER, None, None)
+            kind = iq_type(stanza)
+            if kind in REQUESTS:
+                return self.iqs.request(stanza, kind, to, To.SERVER, None, None)
             self.iqs.reply(stanza)
             return None
         if stanza.name == "message":
@@ -230,9 +241,9 @@ class Host:
 
     def _iq_in(self, account: Account, stanza: Stanza, to: JID) -> Wait:
         if to.is_bare:
-            check(stanza)
-            if stanza.type in REQUESTS:
-                return self.iqs.request(stanza, to, To.ACCOUNT, None, account)
+            kind = iq_type(stanza)
+            if kind in REQUESTS:
+                return self.iqs.request(stanza, kind, to, To.ACCOUNT, None, account)
             self.iqs.reply(stanza)
             return None
         verdict = self.hooks.iq_in.run(Inbound(stanza, account, to))

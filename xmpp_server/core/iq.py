@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from enum import Enum, StrEnum
+from enum import Enum
 from typing import TYPE_CHECKING, TypeAlias
+
+from xmpp_server.stanzas.iq import IqType, payload
 
 if TYPE_CHECKING:
     from xmpp_server.core.accounts import Account
@@ -12,13 +14,6 @@ if TYPE_CHECKING:
     from xmpp_server.jid import JID
     from xmpp_server.xml.element import Element
     from xmpp_server.xml.stanza import Stanza
-
-
-class IqType(StrEnum):
-    """The two types that ask for an answer."""
-
-    GET = "get"
-    SET = "set"
 
 
 class To(Enum):
@@ -62,9 +57,7 @@ class IqRequest:
         self.session = session
         #: With `To.ACCOUNT`: the account asked, loaded.
         self.account = account
-        payload = stanza.element.first
-        assert payload is not None  # noqa: S101 - Host checked that there is exactly one
-        self.payload: Element = payload
+        self.payload: Element = payload(stanza)
 
     @property
     def own(self) -> Account:
@@ -74,7 +67,7 @@ class IqRequest:
 
 
 #: The payload of the result, None for an empty result, or an awaitable of either. Errors are raised.
-Reply: TypeAlias = "Element | None | Awaitable[Element | None]"
+Reply: TypeAlias = "Element | Awaitable[Element | None] | None"
 IqHandler: TypeAlias = Callable[[IqRequest], Reply]
 
 
@@ -82,7 +75,7 @@ class IqTable:
     """Handlers by type, kind of addressee and payload."""
 
     def __init__(self) -> None:
-        self._handlers: dict[tuple[str, To, str], tuple[IqHandler, Access]] = {}
+        self._handlers: dict[tuple[IqType, To, str], tuple[IqHandler, Access]] = {}
 
     def add(self, kind: IqType, to: To, tag: str, handler: IqHandler, access: Access) -> None:
         """Register a handler for payload `tag` ("ns name").
@@ -91,11 +84,11 @@ class IqTable:
             ValueError: There is one already.
 
         """
-        key = (kind.value, to, tag)
+        key = (kind, to, tag)
         if key in self._handlers:
             raise ValueError(f"two handlers for {key}")
         self._handlers[key] = handler, access
 
-    def find(self, kind: str, to: To, tag: str) -> tuple[IqHandler, Access] | None:
+    def find(self, kind: IqType, to: To, tag: str) -> tuple[IqHandler, Access] | None:
         """Return the handler and who may use it."""
         return self._handlers.get((kind, to, tag))

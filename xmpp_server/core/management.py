@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING
 
-from xmpp_server.core.receipts import Ledger, Receipt
+from xmpp_server.core.receipts import Ledger
 from xmpp_server.errors import StreamCondition, StreamError
 from xmpp_server.xml.namespaces import SM
-from xmpp_server.xml.stanza import Stanza
+from xmpp_server.xml.stanza import Receipt, Stanza
 
 if TYPE_CHECKING:
     from xmpp_server.core.session import Session
@@ -38,7 +38,17 @@ class Sent:
 class StreamManagement:
     """The state that survives a connection; made by `<enable/>`."""
 
-    __slots__ = ("acknowledged", "ledger", "queue", "requested_at", "resumable", "session", "timeout_s", "token", "unrequested")
+    __slots__ = (
+        "acknowledged",
+        "ledger",
+        "queue",
+        "requested_at",
+        "resumable",
+        "session",
+        "timeout_s",
+        "token",
+        "unrequested",
+    )
 
     def __init__(self, session: Session, token: str, timeout_s: float) -> None:
         self.session = session
@@ -61,7 +71,6 @@ class StreamManagement:
         item = Sent(stanza, wire, stored_id, now)
         receipt = stanza.receipt
         if receipt is not None and stanza.name == "message" and stored_id is None:
-            assert isinstance(receipt, Receipt)  # noqa: S101
             receipt.hold()
             receipt.nudge = self.request
             item.receipt = receipt

@@ -21,9 +21,10 @@ from xmpp_server.core.hooks import (
     Verdict,
     Wait,
 )
-from xmpp_server.core.iq import Access, IqRequest, IqType, Reply, To
+from xmpp_server.core.iq import Access, IqRequest, Reply, To
 from xmpp_server.core.order import Order
 from xmpp_server.core.slots import Slot
+from xmpp_server.stanzas.iq import IqType
 
 if TYPE_CHECKING:
     from xmpp_server.core.host import Host

@@ -52,7 +52,10 @@ class Registry:
         assert jid.resourcepart is not None  # noqa: S101
         old = account.sessions.get(jid.resourcepart)
         if old is not None:  # RFC 6120 §7.7.2.2: the newer session wins
-            old.end(StreamError(StreamCondition.CONFLICT, "Replaced by a new session"), "Replaced by a new session")
+            old.end(
+                StreamError(StreamCondition.CONFLICT, "Replaced by a new session"),
+                "Replaced by a new session",
+            )
         self._make_room(account)
         session = Session(self._host, account, jid, transport, lang)
         account.sessions[jid.resourcepart] = session

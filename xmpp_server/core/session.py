@@ -98,7 +98,6 @@ class Session:
         if lang:
             self._prefix_lang += b" xml:lang='%s'" % escape_attr(lang).encode()
 
-
     def receive(self, stanza: Stanza) -> Wait:
         """Take one first-level element from the client; an awaitable result suspends the stream until it is done.
 
@@ -146,7 +145,6 @@ class Session:
             raise StreamError(StreamCondition.INVALID_FROM) from None
         if jid not in (self.jid, self.jid.bare):
             raise StreamError(StreamCondition.INVALID_FROM)
-
 
     def send(self, stanza: Stanza, wire: bytes, stored_id: str | None = None) -> None:
         """Give the client a stanza, of which `wire` are the bytes; never waits, never raises.
@@ -198,7 +196,6 @@ class Session:
         done = [item.stored_id for item in self.sm.acknowledge(h) if item.stored_id is not None]
         if done:
             self.host.keeper.delivered(self.account, done)
-
 
     def set_presence(self, presence: Stanza | None, priority: int = 0) -> None:
         """Note the session's own broadcast presence (None: unavailable) and keep the account's list of it."""
