@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 
-from xmpp_server.jid import JID, JIDMalformed
+from xmpp_server.jid import JID
 from xmpp_server.xml.element import Element
 from xmpp_server.xml.namespaces import DELAY
 
@@ -41,7 +41,7 @@ class Delay:
             try:
                 stamp = parse_datetime(element.get("stamp") or "")
                 by = None if sender is None else JID.parse(sender)
-            except (ValueError, JIDMalformed):
+            except ValueError:  # JIDMalformed is one
                 continue
             return cls(stamp, by, element.text)
         return None

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from xmpp_server.stanzas.delay import Delay
 from xmpp_server.xml.element import Element
 from xmpp_server.xml.namespaces import CLIENT, FORWARD
-from xmpp_server.xml.stanza import Stanza
+from xmpp_server.xml.stanza import Stanza, start_tag_end
 from xmpp_server.xml.writer import serialize
 
 STANZA_NAMES = frozenset(("message", "presence", "iq"))
@@ -36,9 +36,7 @@ class Forwarded:
         element = parent.find("forwarded", FORWARD)
         if element is None:
             return None
-        stanzas = [
-            child for child in element.elements() if child.name in STANZA_NAMES and child.ns != FORWARD
-        ]
+        stanzas = [child for child in element.elements() if child.name in STANZA_NAMES and child.ns != FORWARD]
         return cls(stanzas[0], Delay.of(element)) if len(stanzas) == 1 else None
 
 
@@ -53,9 +51,9 @@ def forwarded_bytes(stanza: Stanza, delay: Delay | None = None) -> bytes:
 
 
 def _declared(stanza: Stanza) -> bytes:
-    if not stanza.plain:
-        return serialize(stanza.element, default_ns=FORWARD)
-    # A plain start tag declares no namespace: nothing is in the way of the declaration.
-    at = 1 + len(stanza.name)
     wire = stanza.wire
-    return b"".join((wire[:at], _DECLARED, wire[at:]))
+    if stanza.plain or b"xmlns" not in wire[: start_tag_end(wire, 0)]:
+        # Nothing is in the way of the declaration, and bytes which are written once are shared by all copies.
+        at = 1 + len(stanza.name)
+        return b"".join((wire[:at], _DECLARED, wire[at:]))
+    return serialize(stanza.element, default_ns=FORWARD)
