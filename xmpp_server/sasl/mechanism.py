@@ -206,7 +206,7 @@ def prepare_username(name: str, domain: str) -> str:
     try:
         localpart = JID.of(name, domain).localpart
     except JIDMalformed:
-        raise not_authorized() from None
+        localpart = None
     if localpart is None:
         raise not_authorized()
     return localpart

@@ -71,9 +71,7 @@ class Scram(Exchange):
             # The client did not see what was offered: somebody in the middle has taken it away.
             raise SaslError(SaslCondition.NOT_AUTHORIZED, "server-does-support-channel-binding")
         if self._plus != (first.flag == "p"):
-            raise SaslError(
-                SaslCondition.MALFORMED_REQUEST, "Channel binding goes with -PLUS, and only with it"
-            )
+            raise SaslError(SaslCondition.MALFORMED_REQUEST, "Channel binding goes with -PLUS, and only with it")
         if self._plus and first.binding not in self.context.channel_bindings:
             raise SaslError(SaslCondition.MALFORMED_REQUEST, "unsupported-channel-binding-type")
 
