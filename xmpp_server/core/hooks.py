@@ -147,6 +147,16 @@ class SessionEnd:
         self.text = text
 
 
+class SessionState:
+    """What modules keep of a session over a planned restart, by module name."""
+
+    __slots__ = ("data", "session")
+
+    def __init__(self, session: Session, data: dict[str, bytes] | None = None) -> None:
+        self.session = session
+        self.data: dict[str, bytes] = {} if data is None else data
+
+
 class PresenceChange:
     """A session's own broadcast presence: `old` and `new` are None where it is unavailable."""
 
@@ -190,6 +200,10 @@ class Hooks:
         """A session has got a new connection (XEP-0198 §5); its queue was sent again."""
         self.session_hibernated: Notify[Session] = Notify()
         """A resumable session has lost its connection; it may come back."""
+        self.session_saved: Collect[SessionState] = Collect()
+        """A resumable session is written down, because the server stops."""
+        self.session_restored: Notify[SessionState] = Notify()
+        """A saved session is back after the start; it waits for its client."""
         self.session_ended: Notify[SessionEnd] = Notify()
         """A session is over; it is no longer among its account's sessions."""
         self.presence_changed: Notify[PresenceChange] = Notify()

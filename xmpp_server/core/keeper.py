@@ -21,6 +21,10 @@ class Keeper(Protocol):
         """Forget rows whose messages a client has."""
         ...
 
+    def reclaim(self, account: Account, stored_ids: list[str]) -> None:
+        """Note that a session restored after a restart has these rows in its queue."""
+        ...
+
     def unacknowledged(self, session: Session, items: list[Sent]) -> None:
         """Take care of what a session that is over has not acknowledged (XEP-0198 §5)."""
         ...
@@ -36,6 +40,9 @@ class NoKeeper:
             item.receipt = None
 
     def delivered(self, account: Account, stored_ids: list[str]) -> None:
+        """Do nothing."""
+
+    def reclaim(self, account: Account, stored_ids: list[str]) -> None:
         """Do nothing."""
 
     def unacknowledged(self, session: Session, items: list[Sent]) -> None:

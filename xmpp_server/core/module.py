@@ -18,6 +18,7 @@ from xmpp_server.core.hooks import (
     Outbound,
     PresenceChange,
     SessionEnd,
+    SessionState,
     Verdict,
     Wait,
 )
@@ -43,6 +44,7 @@ __all__ = [
     "PresenceChange",
     "Reply",
     "SessionEnd",
+    "SessionState",
     "Slot",
     "To",
     "Verdict",

@@ -134,6 +134,10 @@ class Offline(Module):
         if not account.deleted:
             self._host.storage.offline.remove(account.jid, stored_ids)
 
+    def reclaim(self, account: Account, stored_ids: list[str]) -> None:
+        """Note that a restored session has these rows in its queue."""
+        self._claims.get(account).ids.update(stored_ids)
+
     def unacknowledged(self, session: Session, items: list[Sent]) -> None:
         """Give what a dead session has not acknowledged to those who have not seen it, or keep it (XEP-0198 §5)."""
         claims = self._claims.get(session.account)
