@@ -14,6 +14,7 @@ from .writer import escape_attr
 MAX_DEPTH: Final = 200
 
 _STREAM_PREFIX: Mapping[str, str] = {"stream": STREAM}
+_CLIENT_HEAD = f"<root xmlns='{CLIENT}' xmlns:stream='{STREAM}'>".encode()
 _XML_KEY = XML + " "
 
 
@@ -25,59 +26,61 @@ def parse(raw: bytes, default_ns: str = CLIENT, prefixes: Mapping[str, str] = _S
             processing instruction.
 
     """
-    builder = _TreeBuilder()
-    declarations = "".join(
-        [f" xmlns:{prefix}='{escape_attr(ns)}'" for prefix, ns in prefixes.items() if prefix != "xml"]
-    )
-    head = f"<root xmlns='{escape_attr(default_ns)}'{declarations}>".encode()
+    root = Element("", "")
+    expat = _tree_parser(root)
     try:
-        builder.expat.Parse(head + raw + b"</root>", True)
+        expat.Parse(_head(default_ns, prefixes) + raw + b"</root>", True)
     except ExpatError as error:
         raise ValueError(f"not an XML fragment: {error}") from None
-    return builder.only_element()
+    elements = [child for child in root.children if not isinstance(child, str)]
+    if len(elements) != 1 or root.text.strip(" \t\r\n"):
+        raise ValueError("not exactly one XML element")
+    return elements[0]
 
 
-class _TreeBuilder:
-    """Collects expat's events into trees below a root element that is not part of the result."""
+def _head(default_ns: str, prefixes: Mapping[str, str]) -> bytes:
+    if default_ns == CLIENT and prefixes is _STREAM_PREFIX:
+        return _CLIENT_HEAD
+    declarations = [f" xmlns:{prefix}='{escape_attr(ns)}'" for prefix, ns in prefixes.items() if prefix != "xml"]
+    return f"<root xmlns='{escape_attr(default_ns)}'{''.join(declarations)}>".encode()
 
-    def __init__(self) -> None:
-        self.expat: XMLParserType = ParserCreate("UTF-8", " ")
-        self.expat.buffer_text = True
-        self.expat.StartElementHandler = self._start
-        self.expat.EndElementHandler = self._end
-        self.expat.CharacterDataHandler = self._text
-        self.expat.StartDoctypeDeclHandler = _refuse
-        self.expat.CommentHandler = _refuse
-        self.expat.ProcessingInstructionHandler = _refuse
-        self._root = Element("", "")
-        self._open: list[Element] = []
 
-    def only_element(self) -> Element:
-        """Return the one element, if there is one and nothing else but white space."""
-        elements = list(self._root.elements())
-        if len(elements) != 1 or self._root.text.strip(" \t\r\n"):
-            raise ValueError("not exactly one XML element")
-        return elements[0]
+def _tree_parser(root: Element) -> XMLParserType:
+    """Make a parser that grafts onto `root` what stands inside the document's outermost element.
 
-    def _start(self, name: str, attrs: dict[str, str]) -> None:
-        open_ = self._open
-        if not open_:
-            open_.append(self._root)
+    The handlers are closures that do not know the parser: a cycle would leave it to the garbage collector.
+    """
+    branch: list[Element] = []
+    new = Element.__new__
+
+    def start(name: str, attrs: dict[str, str]) -> None:
+        if not branch:
+            branch.append(root)
             return
-        if len(open_) > MAX_DEPTH:
+        if len(branch) > MAX_DEPTH:
             raise ValueError("XML is nested too deeply")
-        ns, _, local = name.rpartition(" ")
-        element = Element(local, ns)
-        if attrs:
-            element.attrs = attribute_keys(attrs)
-        open_[-1].children.append(element)
-        open_.append(element)
+        element = new(Element)
+        element.ns, _, element.name = name.rpartition(" ")
+        element.attrs = attribute_keys(attrs) if attrs else attrs
+        element.children = []
+        branch[-1].children.append(element)
+        branch.append(element)
 
-    def _end(self, _name: str) -> None:
-        self._open.pop()
+    def end(_name: str) -> None:
+        branch.pop()
 
-    def _text(self, data: str) -> None:
-        self._open[-1].children.append(data)
+    def text(data: str) -> None:
+        branch[-1].children.append(data)
+
+    expat = ParserCreate("UTF-8", " ")
+    expat.buffer_text = True
+    expat.StartElementHandler = start
+    expat.EndElementHandler = end
+    expat.CharacterDataHandler = text
+    expat.StartDoctypeDeclHandler = _refuse
+    expat.CommentHandler = _refuse
+    expat.ProcessingInstructionHandler = _refuse
+    return expat
 
 
 def attribute_keys(attrs: dict[str, str]) -> dict[str, str]:
