@@ -58,6 +58,11 @@ def test_of() -> None:
     assert Forwarded.of(outer) == Forwarded(inner, DELAY)
 
 
+def test_no_delay_is_written_where_none_is_told() -> None:
+    inner = Element("message", CLIENT)
+    assert Forwarded(inner).to_element() == Element("forwarded", FORWARD).append(inner)
+
+
 def test_exactly_one_stanza() -> None:
     outer = Element("sent", "urn:xmpp:carbons:2")
     wrapper = outer.add("forwarded", FORWARD)

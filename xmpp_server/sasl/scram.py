@@ -37,6 +37,9 @@ class _Challenged:
     refusal: SaslError | None
 
 
+_NOTHING_SAID = ClientFirst(b"", b"", flag="n", binding="", authzid="", username="", nonce="")
+
+
 class Scram(Exchange):
     """One exchange; an unknown user gets a challenge like anybody, and fails at the proof."""
 
@@ -48,13 +51,13 @@ class Scram(Exchange):
         self._digest = HASHES[hash_name]
         self._plus = plus
         self._username = ""
-        self._first: ClientFirst | None = None
+        self._first = _NOTHING_SAID
         self._challenged: _Challenged | None = None
 
     def _received(self, data: bytes) -> Step:
-        if self._first is None or self._challenged is None:
+        if self._challenged is None:
             return self._received_first(data)
-        return self._received_final(data, self._first, self._challenged)
+        return self._received_final(data, self._challenged)
 
     def _received_first(self, data: bytes) -> Step:
         first = parse_client_first(data)
@@ -76,9 +79,6 @@ class Scram(Exchange):
             raise SaslError(SaslCondition.MALFORMED_REQUEST, "unsupported-channel-binding-type")
 
     def _answered(self, value: ScramKeys | Disabled | bool | str | None) -> Step:
-        first = self._first
-        if first is None:
-            raise ValueError("no query is open")
         refusal = None
         if isinstance(value, Disabled):
             keys = value.keys
@@ -89,14 +89,15 @@ class Scram(Exchange):
             account = str(JID.of(self._username, self.context.domain))
             keys = fake_keys(self.context.fake_salt_key, account, self._hash_name, self.context.iterations)
             refusal = not_authorized()
-        nonce = first.nonce + self.context.nonce()
+        nonce = self._first.nonce + self.context.nonce()
         server_first = f"r={nonce},s={b64encode(keys.salt).decode()},i={keys.iterations}"
         if self.context.downgrade_protection:
             server_first += f",h={b64encode(offer_hash(self.context, self._digest)).decode()}"
         self._challenged = _Challenged(keys, nonce, server_first.encode(), refusal)
         return Challenge(self._challenged.server_first)
 
-    def _received_final(self, data: bytes, first: ClientFirst, challenged: _Challenged) -> Step:
+    def _received_final(self, data: bytes, challenged: _Challenged) -> Step:
+        first = self._first
         final = parse_client_final(data)
         binding = first.gs2_header
         if self._plus:
