@@ -1,0 +1,245 @@
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from textwrap import dedent
+
+import msgspec
+import pytest
+from msgspec import inspect
+
+from xmpp_server.app.config import ConfigError, load
+from xmpp_server.app.settings import Config, Limits
+
+EXAMPLE = Path(__file__).parents[2] / "config" / "example.toml"
+
+
+class PingConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    interval_s: float = 60.0
+
+
+MODULES = {"ping": PingConfig}
+
+
+@pytest.fixture
+def read(tmp_path: Path):
+    def read(text: str, **environ: str) -> Config:
+        path = tmp_path / "server.toml"
+        path.write_text(dedent(text), "utf-8")
+        return load(path, MODULES, environ)
+
+    return read
+
+
+def refused(read, text: str, **environ: str) -> tuple[str, str]:
+    with pytest.raises(ConfigError) as caught:
+        read(text, **environ)
+    assert caught.value.path is not None
+    return caught.value.key, caught.value.reason
+
+
+def test_no_file_serves_localhost_under_the_current_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    config = load(None, {}, {})
+    assert config.domains == ("localhost",)
+    assert config.admins == ("admin@localhost",)
+    assert config.data_path == tmp_path / "var"
+    assert config.storage_url == f"sqlite:///{tmp_path}/var/xmpp.db"
+
+
+def test_the_shortest_file(read, tmp_path):
+    config = read('domains = ["Example.ORG"]')
+    assert config.domains == ("example.org",)
+    assert config.admins == ()
+    assert config.data_path == tmp_path / "var"
+    assert config.listen.c2s == ("127.0.0.1:5222",)
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "reason"),
+    [
+        ("domain = ['x']", "domain", "unknown key; did you mean domains?"),
+        ("[limits]\nstanza_byte = 1", "limits.stanza_byte", "unknown key; did you mean stanza_bytes?"),
+        ("[[components]]\ndomain = ['x']", "components[0].domain", "unknown key; did you mean domains?"),
+        ("[s2s.dns]\nservers = []", "s2s.dns.servers", "unknown key; did you mean nameservers?"),
+        ("[modules.pingg]", "modules.pingg", "unknown module; did you mean ping?"),
+        ("[modules.ping]\ninterval = 1", "modules.ping.interval", "unknown key; did you mean interval_s?"),
+        ("zzz = 1", "zzz", "unknown key"),
+    ],
+)
+def test_unknown_keys_are_errors_with_a_suggestion(read, text, key, reason):
+    assert refused(read, text) == (key, reason)
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ("domains = []", "domains"),
+        ("domains = ['a@b']", "domains[0]"),
+        ("domains = ['a', 'A']", "domains"),
+        ("domains = 'a'", "domains"),
+        ("admins = ['localhost']", "admins[0]"),
+        ("[limits]\nstanza_bytes = 9999", "limits.stanza_bytes"),
+        ("[limits]\nroster_items = -1", "limits.roster_items"),
+        ("[auth]\nscram_iterations = 4096", "auth.scram_iterations"),
+        ("[auth]\nmechanisms = ['PLAIN', 'DIGEST-MD5']", "auth.mechanisms[1]"),
+        ("[auth]\nanonymous = ['elsewhere']", "auth.anonymous"),
+        ("[auth]\nbackoff_s = 90.0", "auth.backoff_max_s"),
+        ("[tls]\ncertificate = 'x.pem'", "tls.key"),
+        ("[tls]\nrequire = 'yes'", "tls.require"),
+        ("[tls.domains.'elsewhere']\ncertificate = 'a'\nkey = 'b'", "tls.domains"),
+        ("[tls.domains.localhost]\ncertificate = 'a'", "tls.domains[...]"),
+        ("[listen]\nc2s = ['5222']", "listen.c2s[0]"),
+        ("[listen]\nc2s = ['127.0.0.1:70000']", "listen.c2s[0]"),
+        ("[listen]\nc2s = ['::1:5222']", "listen.c2s[0]"),
+        ("[storage]\nurl = 'mysql://x'", "storage.url"),
+        ("[s2s]\nverify = 'maybe'", "s2s.verify"),
+        ("[s2s.routes]\n'example.net' = 'nowhere'", 's2s.routes."example.net"'),
+        ("[contact]\nabuse = ['root@localhost']", "contact.abuse"),
+        ("[groups.staff]\nmembers = ['a@b/c']", "groups.staff.members[0]"),
+        ("[[components]]\ndomains = ['c.localhost']", "components[0]"),
+        ("[[components]]\ndomains = ['localhost']\nsecret = 's'", "components[0].domains"),
+        ("[[components]]\ndomains = ['c']\nsecret = 's'\nprivileges = ['all']", "components[0].privileges"),
+        ("[modules.ping]\nenabled = 1", "modules.ping.enabled"),
+        ("[modules.ping]\ninterval_s = 'x'", "modules.ping.interval_s"),
+        ("modules = 1", "modules"),
+    ],
+)
+def test_wrong_values_name_their_key(read, text, key):
+    if "domains = " not in text or "[[" in text:
+        text = 'domains = ["localhost"]\n' + text
+    assert refused(read, text)[0] == key
+
+
+def test_not_toml(read):
+    key, reason = refused(read, "domains = ?")
+    assert key == ""
+    assert "line 1" in reason
+
+
+def test_a_missing_file_is_named(tmp_path):
+    path = tmp_path / "none.toml"
+    with pytest.raises(ConfigError) as caught:
+        load(path, {}, {})
+    assert str(caught.value) == f"{path}: cannot be read: No such file or directory"
+
+
+def test_the_message_names_file_key_and_reason(read, tmp_path):
+    with pytest.raises(ConfigError) as caught:
+        read("[tls]\nrequire = 1")
+    assert str(caught.value) == f"{tmp_path}/server.toml: tls.require: Expected `bool`, got `int`"
+
+
+def test_environment_variables(read):
+    config = read('[storage]\nurl = "postgresql://x:${env:PW}@h/db"', PW="geheim")
+    assert config.storage_url == "postgresql://x:geheim@h/db"
+    assert refused(read, 'data_dir = "${env:NONE}/x"') == (
+        "data_dir",
+        "there is no environment variable NONE",
+    )
+
+
+def test_secrets_in_files(read, tmp_path):
+    (tmp_path / "url").write_text("postgresql://u:p@h/db\n")
+    assert read('[storage]\nurl_file = "url"').storage.url == "postgresql://u:p@h/db"
+    assert refused(read, '[storage]\nurl_file = "none"')[0] == "storage.url_file"
+    assert refused(read, '[storage]\nurl_file = "url"\nurl = "sqlite:///x"')[0] == "storage.url_file"
+    (tmp_path / "url").write_text("\n")
+    assert refused(read, '[storage]\nurl_file = "url"') == ("storage.url_file", "the file is empty")
+
+
+def test_relative_paths_start_at_the_folder_of_the_file(read, tmp_path):
+    config = read(
+        """
+        domains = ["localhost"]
+        data_dir = "data"
+        [tls]
+        certificate = "a.pem"
+        key = "/etc/a.key"
+        [[components]]
+        domains = ["c.localhost"]
+        secret_file = "c.secret"
+        """
+    )
+    assert config.data_dir == str(tmp_path / "data")
+    assert config.tls.certificate == str(tmp_path / "a.pem")
+    assert config.tls.key == "/etc/a.key"
+    assert config.components[0].secret_file == str(tmp_path / "c.secret")
+    assert config.storage_url == f"sqlite:///{tmp_path}/data/xmpp.db"
+
+
+@pytest.mark.parametrize("url", ["sqlite:////srv/x.db", "sqlite:///:memory:", "postgresql:///xmpp"])
+def test_other_storage_urls_stay(read, url):
+    assert read(f'[storage]\nurl = "{url}"').storage_url == url
+
+
+def test_addresses_are_prepared(read):
+    config = read(
+        """
+        domains = ["Localhost"]
+        admins = ["Admin@LOCALHOST"]
+        [auth]
+        anonymous = ["LOCALHOST"]
+        [groups.all]
+        members = ["LocalHost", "A@localhost"]
+        """
+    )
+    assert config.admins == ("admin@localhost",)
+    assert config.auth.anonymous == ("localhost",)
+    assert config.groups["all"].members == ("localhost", "a@localhost")
+
+
+def test_modules_get_their_own_struct_and_a_switch(read):
+    config = read("[modules.ping]\ninterval_s = 5\n[modules.muc]\nenabled = false")
+    assert config.modules["ping"].config == PingConfig(interval_s=5.0)
+    assert config.modules["ping"].enabled is None
+    assert config.modules["muc"].enabled is False
+
+
+def test_no_value_is_in_a_representation(read):
+    config = read('[storage]\nurl = "postgresql://x:geheim@h/db"')
+    assert "geheim" not in repr(config) + repr(config.storage)
+
+
+def keys(info: inspect.Type) -> Iterator[str]:
+    """All keys that a struct can have, with those of the structs inside."""
+    match info:
+        case inspect.Metadata(type=inner) | inspect.VarTupleType(item_type=inner) | inspect.DictType(value_type=inner):
+            yield from keys(inner)
+        case inspect.StructType(cls=cls, fields=fields) if cls.__name__ != "ModuleSettings":
+            for field in fields:
+                yield field.name
+                yield from keys(field.type)
+
+
+def uncommented(text: str) -> str:
+    return re.sub(r"^#(?=\S)", "", text, flags=re.MULTILINE)
+
+
+def test_the_example_is_the_defaults(tmp_path, monkeypatch):
+    config = load(EXAMPLE, MODULES, {})
+    monkeypatch.chdir(EXAMPLE.parent)
+    defaults = load(None, MODULES, {})
+    assert msgspec.to_builtins(config.limits) == msgspec.to_builtins(Limits())
+    for field in set(config.__struct_fields__) - {"modules"}:
+        assert getattr(config, field) == getattr(defaults, field), field
+
+
+def test_the_example_documents_every_key():
+    text = uncommented(EXAMPLE.read_text("utf-8"))
+    written = set(re.findall(r"^\[*([\w.]+)", text, re.MULTILINE))
+    written |= {part for name in written for part in name.split(".")}
+    assert set(keys(inspect.type_info(Config))) <= written
+
+
+def test_the_examples_in_the_example_load(tmp_path):
+    text = uncommented(EXAMPLE.read_text("utf-8")).replace('url = "sqlite:///xmpp.db"', "")
+    text = text.replace('domains = ["localhost"]', 'domains = ["localhost", "example.org"]')
+    (tmp_path / "secrets").mkdir()
+    (tmp_path / "secrets" / "database-url").write_text("postgresql://user@host/db")
+    (tmp_path / "full.toml").write_text(text, "utf-8")
+    config = load(tmp_path / "full.toml", MODULES, {"IRC_SECRET": "s"})
+    assert [component.secret for component in config.components] == ["", "s"]
+    assert config.s2s.routes == {"example.net": "127.0.0.1:15269"}
+    assert config.storage.url == "postgresql://user@host/db"

@@ -1,0 +1,160 @@
+"""What the types of the configuration cannot say: addresses, and keys that depend on one another."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import msgspec
+
+from xmpp_server.app.config_error import ConfigError
+from xmpp_server.app.settings import Component, Config, SharedGroup
+from xmpp_server.jid import JID, JIDMalformed
+
+_DOOR = re.compile(r"unix:.+|(?:\[[0-9A-Fa-f:.]+(?:%\w+)?\]|[^\s:\[\]]+):(\d{1,5})")
+_CONTACT = re.compile(r"(?:mailto|xmpp|https?):\S+")
+_PRIVILEGE = re.compile(
+    r"roster=(?:get|set|both)|message=outgoing|presence=(?:managed_entity|roster)|iq=(?:get|set|both)"
+)
+_DATABASES = ("sqlite", "postgresql")
+
+
+def checked(config: Config, path: Path | None) -> Config:
+    """Return the configuration with its addresses in prepared form.
+
+    Raises:
+        ConfigError: Something does not go together.
+
+    """
+    return _Checks(config, path).result()
+
+
+class _Checks:
+    """One pass over a configuration."""
+
+    def __init__(self, config: Config, path: Path | None) -> None:
+        self._config = config
+        self._path = path
+
+    def result(self) -> Config:
+        config = self._config
+        domains = self._each("domains", config.domains, self._domain)
+        self._unique("domains", domains)
+        self._check_doors()
+        self._check_tls(domains)
+        self._check_limits()
+        auth = msgspec.structs.replace(
+            config.auth, anonymous=self._each("auth.anonymous", config.auth.anonymous, self._domain)
+        )
+        self._among("auth.anonymous", auth.anonymous, domains)
+        if auth.backoff_max_s < auth.backoff_s:
+            raise self._error("auth.backoff_max_s", "is less than backoff_s")
+        if config.storage.url.partition(":")[0].partition("+")[0] not in _DATABASES:
+            raise self._error("storage.url", "must begin with sqlite:/// or postgresql://")
+        for kind in config.contact.__struct_fields__:
+            for address in getattr(config.contact, kind):
+                if not _CONTACT.fullmatch(address):
+                    raise self._error(f"contact.{kind}", f"{address!r} is no mailto:, xmpp: or https: address")
+        components = tuple(
+            self._component(component, f"components[{index}]", domains)
+            for index, component in enumerate(config.components)
+        )
+        self._unique("components", [domain for component in components for domain in component.domains])
+        return msgspec.structs.replace(
+            config,
+            domains=domains,
+            admins=self._each("admins", config.admins, self._account),
+            auth=auth,
+            groups={name: self._group(group, f"groups.{name}") for name, group in config.groups.items()},
+            components=components,
+        )
+
+    def _error(self, key: str, reason: str) -> ConfigError:
+        return ConfigError(self._path, key, reason)
+
+    def _each(self, key: str, texts: Iterable[str], check: Callable[[str, str], str]) -> tuple[str, ...]:
+        return tuple(check(f"{key}[{index}]", text) for index, text in enumerate(texts))
+
+    def _domain(self, key: str, text: str) -> str:
+        jid = self._jid(key, text)
+        if not jid.is_domain:
+            raise self._error(key, f"{text!r} is not a domain")
+        return str(jid)
+
+    def _account(self, key: str, text: str) -> str:
+        jid = self._jid(key, text)
+        if jid.localpart is None or not jid.is_bare:
+            raise self._error(key, f"{text!r} is not an account (name@domain)")
+        return str(jid)
+
+    def _account_or_domain(self, key: str, text: str) -> str:
+        jid = self._jid(key, text)
+        if not jid.is_bare:
+            raise self._error(key, f"{text!r} is neither an account nor a domain")
+        return str(jid)
+
+    def _jid(self, key: str, text: str) -> JID:
+        try:
+            return JID.parse(text)
+        except JIDMalformed as error:
+            raise self._error(key, f"{text!r} is not an address: {error}") from None
+
+    def _unique(self, key: str, names: Iterable[str]) -> None:
+        seen: set[str] = set()
+        for name in names:
+            if name in seen:
+                raise self._error(key, f"{name} stands there twice")
+            seen.add(name)
+
+    def _among(self, key: str, names: Iterable[str], domains: tuple[str, ...]) -> None:
+        for name in names:
+            if name not in domains:
+                raise self._error(key, f"{name} is not one of domains")
+
+    def _check_doors(self) -> None:
+        config = self._config
+        for name in config.listen.__struct_fields__:
+            for index, door in enumerate(getattr(config.listen, name)):
+                self._check_door(f"listen.{name}[{index}]", door)
+        for index, address in enumerate(config.s2s.dns.nameservers):
+            self._check_door(f"s2s.dns.nameservers[{index}]", address)
+        for domain, address in config.s2s.routes.items():
+            self._domain("s2s.routes", domain)
+            self._check_door(f's2s.routes."{domain}"', address)
+
+    def _check_door(self, key: str, text: str) -> None:
+        match = _DOOR.fullmatch(text)
+        if not match or int(match[1] or 0) > 65_535:
+            raise self._error(key, f'{text!r} is not "host:port", "[address]:port" or "unix:PATH"')
+
+    def _check_tls(self, domains: tuple[str, ...]) -> None:
+        tls = self._config.tls
+        if bool(tls.certificate) != bool(tls.key):
+            raise self._error("tls.key" if tls.certificate else "tls.certificate", "is missing: both or neither")
+        self._among("tls.domains", (self._domain("tls.domains", name) for name in tls.domains), domains)
+
+    def _check_limits(self) -> None:
+        limits = self._config.limits
+        for name in limits.__struct_fields__:
+            if getattr(limits, name) < 0:
+                raise self._error(f"limits.{name}", "is negative")
+
+    def _group(self, group: SharedGroup, key: str) -> SharedGroup:
+        return msgspec.structs.replace(
+            group,
+            members=self._each(f"{key}.members", group.members, self._account_or_domain),
+            viewers=self._each(f"{key}.viewers", group.viewers, self._account_or_domain),
+        )
+
+    def _component(self, component: Component, key: str, domains: tuple[str, ...]) -> Component:
+        if bool(component.secret) == bool(component.secret_file):
+            raise self._error(key, "needs either secret or secret_file")
+        for privilege in component.privileges:
+            if not _PRIVILEGE.fullmatch(privilege):
+                raise self._error(f"{key}.privileges", f"{privilege!r} is no privilege of XEP-0356")
+        own = self._each(f"{key}.domains", component.domains, self._domain)
+        for domain in own:
+            if domain in domains:
+                raise self._error(f"{key}.domains", f"{domain} is one of domains already")
+        return msgspec.structs.replace(component, domains=own)
