@@ -15,7 +15,9 @@ def test_h_is_an_unsigned_int(text: str, h: int) -> None:
     assert parse_h(text) == h
 
 
-@pytest.mark.parametrize("text", [None, "", "-1", "+1", " 1", "1.0", "banana", "4294967296", "1" + "0" * 22, "１", "²"])
+@pytest.mark.parametrize(
+    "text", [None, "", "-1", "+1", " 1", "1.0", "banana", "4294967296", "1" + "0" * 22, "\uff11", "\u00b2"]
+)
 def test_anything_else_is_not(text: str | None) -> None:
     assert parse_h(text) is None
 

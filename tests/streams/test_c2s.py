@@ -1,0 +1,647 @@
+"""RFC 6120: the client-to-server stream, rule by rule."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.streams.conftest import BIND, END, HEADER, PLAIN, STARTTLS, WRONG, Driver
+from xmpp_server.errors import Condition, SaslCondition, StanzaError, StreamCondition, StreamError
+from xmpp_server.jid import JID
+from xmpp_server.streams.events import (
+    Authenticated,
+    AuthFailed,
+    AuthQuery,
+    BindRequest,
+    Ended,
+    ResumeRequest,
+    StartTls,
+)
+from xmpp_server.streams.policy import StreamLimits
+
+MakeDriver = Callable[..., Driver]
+
+SASL_NS = b"urn:ietf:params:xml:ns:xmpp-sasl"
+ERROR = "<stream:error><{0} xmlns='urn:ietf:params:xml:ns:xmpp-streams'"
+
+
+def header(**attrs: str) -> bytes:
+    """Write a client's header with other attributes."""
+    settings = {"to": "im.example.com", "version": "1.0", "xmlns": "jabber:client"} | attrs
+    written = " ".join(f"{name.replace('_', ':')}='{value}'" for name, value in settings.items() if value)
+    return f"<stream:stream {written} xmlns:stream='http://etherx.jabber.org/streams'>".encode()
+
+
+def auth(mechanism: str, text: str = "") -> bytes:
+    return b"<auth xmlns='%b' mechanism='%b'>%b</auth>" % (SASL_NS, mechanism.encode(), text.encode())
+
+
+def assert_ended(driver: Driver, condition: StreamCondition) -> None:
+    """Assert that the client was told of the error and that the stream is over."""
+    assert driver.over
+    assert driver.error is not None
+    assert driver.error.condition is condition
+    assert ERROR.format(condition.value) in driver.wire.decode()
+    assert driver.wire.endswith(END)
+    assert driver.stream.closed
+    assert driver.stream.deadline is None
+
+
+class TestHeader:
+    """RFC 6120 §4.7."""
+
+    def test_to_repeats_from(self, driver: Driver) -> None:
+        assert b" to='juliet@im.example.com' " in driver.send(header(**{"from": "Juliet@im.example.com"}))
+
+    def test_no_to_without_from(self, driver: Driver) -> None:
+        assert b" to=" not in driver.send(header())
+
+    def test_malformed_from_is_not_repeated(self, driver: Driver) -> None:
+        assert b" to=" not in driver.send(header(**{"from": "@@"}))
+        assert not driver.over
+
+    def test_domain_is_prepared(self, driver: Driver) -> None:
+        assert b" from='im.example.com' " in driver.send(header(to="IM.Example.COM"))
+        assert not driver.over
+
+    @pytest.mark.parametrize("to", ["", "example.net", "juliet@im.example.com", "im.example.com/x", "@", "a b"])
+    def test_other_to_is_host_unknown(self, driver: Driver, to: str) -> None:
+        assert b" from='im.example.com' " in driver.send(header(to=to))
+        assert_ended(driver, StreamCondition.HOST_UNKNOWN)
+
+    @pytest.mark.parametrize("version", ["1.0", "01.00", "1.1", "2.0", "11.5"])
+    def test_version_is_answered_with_ours(self, driver: Driver, version: str) -> None:
+        assert b" version='1.0' " in driver.send(header(version=version))
+        assert not driver.over
+
+    @pytest.mark.parametrize("version", ["", "0.9", "1", "banana", "-1.0", "1." + "0" * 999])
+    def test_old_version_is_unsupported(self, driver: Driver, version: str) -> None:
+        driver.send(header(version=version))
+        assert_ended(driver, StreamCondition.UNSUPPORTED_VERSION)
+
+    @pytest.mark.parametrize("ns", ["jabber:server", "", "urn:x"])
+    def test_other_content_is_invalid(self, driver: Driver, ns: str) -> None:
+        assert driver.send(header(xmlns=ns)).startswith(b"<?xml version='1.0'?><stream:stream ")
+        assert_ended(driver, StreamCondition.INVALID_NAMESPACE)
+
+    @pytest.mark.parametrize(("lang", "kept"), [("de", "de"), ("pt-BR", "pt-BR"), ("x" * 99, None), ("'", None)])
+    def test_language_is_kept_if_it_may_be_one(self, driver: Driver, lang: str, kept: str | None) -> None:
+        driver.send(header(xml_lang=lang.replace("'", "&apos;")))
+        assert driver.stream.lang == kept
+        assert b" xml:lang='en'>" in driver.wire
+
+    def test_each_stream_has_its_own_id(self, driver: Driver) -> None:
+        driver.to_bound()
+        assert [f"id='id{n}'" in driver.wire.decode() for n in (1, 2, 3, 4)] == [True, True, True, False]
+
+    @pytest.mark.parametrize(
+        ("data", "condition"),
+        [
+            (b"GET / HTTP/1.1\r\n\r\n", StreamCondition.NOT_WELL_FORMED),
+            (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", StreamCondition.NOT_WELL_FORMED),
+            (b"<stream xmlns='jabber:client'>", StreamCondition.INVALID_NAMESPACE),
+            (b"<!DOCTYPE a><a/>", StreamCondition.RESTRICTED_XML),
+        ],
+    )
+    def test_error_before_the_header_comes_with_one(
+        self, driver: Driver, data: bytes, condition: StreamCondition
+    ) -> None:
+        assert driver.send(data).startswith(b"<?xml version='1.0'?><stream:stream ")
+        assert_ended(driver, condition)
+
+
+class TestTls:
+    """RFC 6120 §5."""
+
+    def test_nothing_else_is_offered_while_required(self, driver: Driver) -> None:
+        answer = driver.send(HEADER)
+        assert b"<required/>" in answer
+        assert b"mechanism" not in answer
+
+    def test_optional_beside_mechanisms(self, make_driver: MakeDriver) -> None:
+        answer = make_driver(tls_required=False).send(HEADER)
+        assert b"<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>" in answer
+        assert b"<mechanism>SCRAM-SHA-1</mechanism>" in answer
+        assert b"PLAIN" not in answer
+        assert b"channel-binding" not in answer
+
+    def test_not_offered_without_certificate(self, make_driver: MakeDriver) -> None:
+        driver = make_driver(tls_required=False, tls_available=False)
+        assert b"starttls" not in driver.send(HEADER)
+        assert driver.send(STARTTLS).startswith(b"<failure xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>")
+        assert driver.over
+
+    @pytest.mark.parametrize("behind", [b" ", HEADER, b"\x16"])
+    def test_bytes_behind_starttls_end_the_connection(self, driver: Driver, behind: bytes) -> None:
+        driver.send(HEADER)
+        driver.send(STARTTLS + behind)
+        assert StartTls() not in driver.events
+        assert b"<proceed" not in driver.wire
+        assert_ended(driver, StreamCondition.POLICY_VIOLATION)
+
+    def test_bytes_in_clear_after_proceed_end_it_silently(self, driver: Driver) -> None:
+        driver.answering = False
+        driver.send(HEADER, STARTTLS)
+        written = driver.wire
+        driver.send(HEADER)
+        assert driver.over
+        assert driver.wire == written
+
+    def test_twice_is_a_failure(self, driver: Driver) -> None:
+        driver.to_tls()
+        assert driver.send(STARTTLS) == b"<failure xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>" + END
+        assert driver.over
+
+    def test_the_language_and_host_in_clear_are_forgotten(self, driver: Driver) -> None:
+        driver.send(header(xml_lang="de"))
+        driver.send(STARTTLS)
+        assert driver.stream.host is None
+        driver.send(header())
+        assert driver.stream.lang is None
+
+    def test_direct(self, driver: Driver) -> None:
+        driver.handshake()
+        answer = driver.send(HEADER)
+        assert b"starttls" not in answer
+        assert b"<mechanism>PLAIN</mechanism>" in answer
+
+    def test_establishing_too_late_changes_nothing(self, driver: Driver) -> None:
+        driver.send(HEADER)
+        driver.handshake()
+        assert not driver.stream.channel.secure
+
+    def test_channel_bindings_are_announced(self, driver: Driver) -> None:
+        driver.to_tls()
+        assert (
+            b"<sasl-channel-binding xmlns='urn:xmpp:sasl-cb:0'><channel-binding type='tls-exporter'/>"
+            b"<channel-binding type='tls-server-end-point'/></sasl-channel-binding>"
+        ) in driver.wire
+
+    def test_external_with_a_certificate_only(self, driver: Driver) -> None:
+        assert b"EXTERNAL" not in driver.to_tls().wire
+        other = Driver()
+        other.certificate_of = "juliet"
+        assert b"EXTERNAL" in other.to_tls().wire
+        other.send(auth("EXTERNAL", "="))
+        assert other.stream.username == "juliet"
+
+
+class TestSasl:
+    """RFC 6120 §6."""
+
+    def test_success(self, driver: Driver) -> None:
+        driver.to_tls()
+        assert driver.send(PLAIN) == b"<success xmlns='%b'/>" % SASL_NS
+        assert driver.outcomes == [Authenticated("juliet", "PLAIN")]
+
+    def test_empty_challenge_where_the_initial_response_is_missing(self, driver: Driver) -> None:
+        driver.to_tls()
+        assert driver.send(auth("PLAIN")) == b"<challenge xmlns='%b'/>" % SASL_NS
+        driver.send(b"<response xmlns='%b'>AGp1bGlldAByMG0zMG15cjBtMzA=</response>" % SASL_NS)
+        assert driver.stream.username == "juliet"
+
+    def test_encryption_required(self, driver: Driver) -> None:
+        driver.send(HEADER)
+        assert b"<encryption-required/>" in driver.send(PLAIN)
+        assert driver.stream.username is None
+
+    @pytest.mark.parametrize("mechanism", ["", "X", "plain", "SCRAM-SHA-256", "EXTERNAL"])
+    def test_invalid_mechanism(self, driver: Driver, mechanism: str) -> None:
+        driver.to_tls()
+        assert b"<invalid-mechanism/>" in driver.send(auth(mechanism))
+        assert driver.outcomes == [AuthFailed(None, SaslCondition.INVALID_MECHANISM)]
+
+    @pytest.mark.parametrize(
+        "text", ["A", "A===", "====", "AGp1 bGll", "AGp1\nbGll", "é", "AGp1=bGl", "AGp1bGlldAByMA==x"]
+    )
+    def test_incorrect_encoding(self, driver: Driver, text: str) -> None:
+        driver.to_tls()
+        assert b"<incorrect-encoding/>" in driver.send(auth("PLAIN", text))
+
+    def test_failed_user_is_named(self, driver: Driver) -> None:
+        driver.to_tls().send(WRONG)
+        assert driver.outcomes == [AuthFailed("juliet", SaslCondition.NOT_AUTHORIZED)]
+
+    def test_failed_user_of_an_earlier_try_is_not_named(self, driver: Driver) -> None:
+        driver.to_tls().send(WRONG, auth("X"))
+        assert driver.outcomes[-1] == AuthFailed(None, SaslCondition.INVALID_MECHANISM)
+
+    def test_lookup_that_fails(self, driver: Driver) -> None:
+        driver.to_tls()
+        assert b"<temporary-auth-failure/>" in driver.send(auth("PLAIN", "AGJyb2tlbgB4"))
+        driver.send(PLAIN)
+        assert driver.stream.username == "juliet"
+
+    def test_retries_are_limited(self, driver: Driver) -> None:
+        driver.to_tls().send(WRONG, WRONG, WRONG, WRONG)
+        assert not driver.over
+        driver.send(WRONG)
+        assert_ended(driver, StreamCondition.POLICY_VIOLATION)
+
+    def test_pipelined_retries_are_limited(self, driver: Driver) -> None:
+        driver.to_tls().send(WRONG * 20)
+        assert len(driver.outcomes) == 5
+        assert_ended(driver, StreamCondition.POLICY_VIOLATION)
+
+    def test_aborts_are_limited(self, driver: Driver) -> None:
+        driver.to_tls().send((auth("PLAIN") + b"<abort xmlns='%b'/>" % SASL_NS) * 5)
+        assert [outcome.condition for outcome in driver.outcomes if isinstance(outcome, AuthFailed)] == [
+            SaslCondition.ABORTED
+        ] * 5
+        assert_ended(driver, StreamCondition.POLICY_VIOLATION)
+
+    def test_auth_within_an_exchange_ends_the_exchange(self, driver: Driver) -> None:
+        driver.to_tls().send(auth("PLAIN"))
+        assert b"<malformed-request/>" in driver.send(PLAIN)
+        assert driver.stream.username is None
+
+    def test_nothing_is_parsed_before_the_answer(self, driver: Driver) -> None:
+        driver.to_tls()
+        driver.answering = False
+        driver.send(PLAIN + HEADER[:30])
+        driver.send(HEADER[30:] + BIND)
+        assert driver.stream.waiting
+        assert isinstance(driver.events[-1], AuthQuery)
+        driver.answering = True
+        driver.take(driver.stream.auth_answer(True, driver.now))
+        assert driver.stream.jid == JID.parse("juliet@im.example.com/balcony")
+
+    def test_bytes_behind_a_question_are_bounded(self, driver: Driver) -> None:
+        driver.to_tls()
+        driver.answering = False
+        driver.send(PLAIN)
+        driver.send(b" " * 40_000)
+        assert not driver.over
+        driver.send(b" ")
+        assert_ended(driver, StreamCondition.POLICY_VIOLATION)
+        assert driver.stream.auth_answer(True, driver.now) == []
+
+    @pytest.mark.parametrize("again", [PLAIN, b"<response xmlns='%b'/>" % SASL_NS])
+    def test_never_again_after_success(self, driver: Driver, again: bytes) -> None:
+        driver.to_authenticated().send(again)
+        assert_ended(driver, StreamCondition.UNSUPPORTED_STANZA_TYPE)
+
+    def test_never_again_after_binding(self, driver: Driver) -> None:
+        driver.to_bound().send(PLAIN)
+        assert_ended(driver, StreamCondition.UNSUPPORTED_STANZA_TYPE)
+
+    def test_anonymous(self, make_driver: MakeDriver) -> None:
+        driver = make_driver(allowed=("ANONYMOUS",)).to_tls()
+        driver.send(auth("ANONYMOUS", "="))
+        driver.send(header(**{"from": "me@im.example.com"}), BIND)
+        assert driver.stream.jid == JID.parse("f3a9@im.example.com/balcony")
+
+
+class TestRestart:
+    """RFC 6120 §4.3.3, §4.7.1."""
+
+    @pytest.mark.parametrize("sender", ["juliet@im.example.com", "JULIET@im.example.com/x", "im.example.com", "@"])
+    def test_from_may_name_the_account(self, driver: Driver, sender: str) -> None:
+        driver.to_tls().send(PLAIN, header(**{"from": sender}))
+        assert not driver.over
+
+    @pytest.mark.parametrize("sender", ["romeo@im.example.com", "juliet@example.net"])
+    def test_from_may_not_name_another(self, driver: Driver, sender: str) -> None:
+        driver.to_tls().send(PLAIN, header(**{"from": sender}))
+        assert_ended(driver, StreamCondition.INVALID_FROM)
+
+    def test_host_may_not_change_after_authentication(self, driver: Driver) -> None:
+        driver.policy.hosts["other.example"] = type(driver.policy.hosts["im.example.com"])("other.example")
+        driver.to_tls().send(PLAIN, header(to="other.example"))
+        assert_ended(driver, StreamCondition.HOST_UNKNOWN)
+
+    def test_host_may_change_before(self, driver: Driver) -> None:
+        driver.policy.hosts["other.example"] = type(driver.policy.hosts["im.example.com"])("other.example")
+        driver.to_tls()
+        other = Driver(driver.policy)
+        other.send(header(to="other.example"), STARTTLS, HEADER)
+        assert other.stream.host is driver.stream.host
+
+    def test_features_after_authentication(self, driver: Driver) -> None:
+        driver.to_tls().send(PLAIN)
+        answer = driver.send(HEADER)
+        assert b"mechanism" not in answer
+        assert b"<bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/>" in answer
+        assert b"<max-bytes>262144</max-bytes>" in answer
+
+    def test_idle_time_is_announced(self, make_driver: MakeDriver) -> None:
+        driver = make_driver(StreamLimits(idle_s=1800)).to_authenticated()
+        assert driver.wire.count(b"<idle-seconds>1800</idle-seconds>") == 1
+
+    def test_larger_elements_only_after_authentication(self, driver: Driver) -> None:
+        large = b"<message to='romeo@example.net'><body>%b</body></message>" % (b"x" * 12_000)
+        driver.to_bound().send(large)
+        assert len(driver.stanzas) == 1
+        other = Driver().to_tls()
+        other.send(large)
+        assert_ended(other, StreamCondition.POLICY_VIOLATION)
+
+
+class TestBinding:
+    """RFC 6120 §7."""
+
+    @pytest.mark.parametrize("text", [b"", b"<resource/>"])
+    def test_resource_of_the_servers_choice(self, driver: Driver, text: bytes) -> None:
+        driver.to_authenticated().send(BIND.replace(b"xmpp-bind'/>", b"xmpp-bind'>" + text + b"</bind>"))
+        assert driver.events[-1] == BindRequest(None)
+
+    def test_resource_is_passed_as_written(self, driver: Driver) -> None:
+        driver.answering = False
+        driver.stream.tls_established({}, False)
+        driver.answering = True
+        driver.send(HEADER, PLAIN, HEADER)
+        resource = b"<resource> a&amp;b\xc3\xa9</resource></bind>"
+        driver.send(BIND.replace(b"xmpp-bind'/>", b"xmpp-bind'>" + resource))
+        assert driver.events[-1] == BindRequest(" a&b\u00e9")
+        assert b"<jid>juliet@im.example.com/ a&amp;b\xc3\xa9</jid>" in driver.wire
+
+    @pytest.mark.parametrize(
+        "iq",
+        [
+            b"<iq type='set'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/></iq>",
+            b"<iq type='set' id='1'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/><x xmlns='y'/></iq>",
+        ],
+    )
+    def test_malformed_requests_can_be_tried_again(self, driver: Driver, iq: bytes) -> None:
+        assert b"<bad-request " in driver.to_authenticated().send(iq)
+        driver.send(BIND)
+        assert driver.stream.jid is not None
+
+    def test_conflicts_are_limited(self, driver: Driver) -> None:
+        taken = BIND.replace(b"xmpp-bind'/>", b"xmpp-bind'><resource>taken</resource></bind>")
+        driver.to_authenticated().send(taken * 4)
+        assert not driver.over
+        driver.send(taken)
+        assert_ended(driver, StreamCondition.POLICY_VIOLATION)
+
+    @pytest.mark.parametrize(
+        "stanza",
+        [
+            b"<message/>",
+            b"<presence/>",
+            b"<iq type='get' id='1'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/></iq>",
+            b"<iq type='set' id='1'><session xmlns='urn:ietf:params:xml:ns:xmpp-session'/></iq>",
+        ],
+    )
+    @pytest.mark.parametrize("state", ["in clear", "before", "after"])
+    def test_stanza_before_binding_is_not_authorized(self, driver: Driver, stanza: bytes, state: str) -> None:
+        {"in clear": lambda: driver.send(HEADER), "before": driver.to_tls, "after": driver.to_authenticated}[state]()
+        driver.send(stanza)
+        assert driver.stanzas == []
+        assert_ended(driver, StreamCondition.NOT_AUTHORIZED)
+
+    def test_what_was_sent_behind_the_request_follows_it(self, driver: Driver) -> None:
+        driver.to_authenticated()
+        driver.answering = False
+        driver.send(BIND + b"<presence/><mess")
+        driver.send(b"age/><iq")
+        assert driver.stream.waiting
+        driver.take(driver.stream.bound(JID.parse("juliet@im.example.com/balcony")))
+        driver.send(b"/>")
+        assert [stanza.name for stanza in driver.stanzas] == ["presence", "message", "iq"]
+        assert not driver.stream.waiting
+
+    def test_answers_nobody_asked_for_change_nothing(self, driver: Driver) -> None:
+        jid = JID.parse("juliet@im.example.com/x")
+        driver.to_tls()
+        stream, now = driver.stream, driver.now
+        assert stream.bound(jid) == stream.resumed(1, jid) == stream.auth_answer(True, now) == []
+        assert stream.bind_failed(StanzaError(Condition.CONFLICT), now) == []
+        assert stream.resume_failed(Condition.ITEM_NOT_FOUND, None, now) == []
+        assert stream.outgoing() == b""
+        assert stream.jid is None
+
+
+class TestStreamManagement:
+    """XEP-0198."""
+
+    @pytest.mark.parametrize(
+        "element", [b"<enable xmlns='urn:xmpp:sm:3'/>", b"<resume xmlns='urn:xmpp:sm:3' previd='p' h='1'/>"]
+    )
+    def test_before_authentication(self, driver: Driver, element: bytes) -> None:
+        assert b"<unexpected-request " in driver.to_tls().send(element)
+        assert ResumeRequest("p", 1) not in driver.events
+        driver.send(element * 4)
+        assert_ended(driver, StreamCondition.POLICY_VIOLATION)
+
+    @pytest.mark.parametrize("element", [b"<enable xmlns='urn:xmpp:sm:3'/>", b"<r xmlns='urn:xmpp:sm:3'/>"])
+    def test_before_binding(self, driver: Driver, element: bytes) -> None:
+        assert b"<unexpected-request " in driver.to_authenticated().send(element)
+        driver.send(BIND)
+        assert driver.stream.jid is not None
+
+    @pytest.mark.parametrize(
+        "element",
+        [
+            b"<a xmlns='urn:xmpp:sm:3' h='1'/>",
+            b"<active xmlns='urn:xmpp:csi:0'/>",
+            b"<inactive xmlns='urn:xmpp:csi:0'/>",
+        ],
+    )
+    def test_ignored_before_binding(self, driver: Driver, element: bytes) -> None:
+        assert driver.to_authenticated().send(element) == b""
+        assert driver.stanzas == []
+
+    @pytest.mark.parametrize(
+        "attrs", [b"previd='p'", b"previd='p' h='-1'", b"previd='p' h='1x'", b"h='1'", b"previd='' h='1'"]
+    )
+    def test_malformed_resumption(self, driver: Driver, attrs: bytes) -> None:
+        assert b"<bad-request " in driver.to_authenticated().send(b"<resume xmlns='urn:xmpp:sm:3' %b/>" % attrs)
+        driver.send(BIND)
+        assert driver.stream.jid is not None
+
+    def test_resumption_after_binding(self, driver: Driver) -> None:
+        driver.to_bound()
+        answer = driver.send(b"<resume xmlns='urn:xmpp:sm:3' previd='p' h='1'/><r xmlns='urn:xmpp:sm:3'/>")
+        assert b"<unexpected-request " in answer
+        assert [stanza.name for stanza in driver.stanzas] == ["r"]
+
+    def test_what_follows_the_request_belongs_to_the_session(self, driver: Driver) -> None:
+        driver.to_authenticated().send(b"<resume xmlns='urn:xmpp:sm:3' previd='p' h='1'/><message/>")
+        assert [stanza.name for stanza in driver.stanzas] == ["message"]
+        assert driver.stream.jid == JID.parse("juliet@im.example.com/balcony")
+
+
+class TestBound:
+    def test_the_scanners_own_list_is_passed_on(self, driver: Driver) -> None:
+        driver.to_bound()
+        events = driver.stream.receive(b"<message/><presence/> <iq/>", driver.now)
+        assert [stanza.name for stanza in events] == ["message", "presence", "iq"]  # type: ignore[union-attr]
+
+    @pytest.mark.parametrize("nonza", ["r", "a", "enable"])
+    def test_stream_management_is_passed_on(self, driver: Driver, nonza: str) -> None:
+        driver.to_bound().send(f"<{nonza} xmlns='urn:xmpp:sm:3'/>".encode())
+        assert [stanza.name for stanza in driver.stanzas] == [nonza]
+
+    @pytest.mark.parametrize(
+        "element",
+        [
+            b"<x xmlns='urn:x'/>",
+            b"<stream:features/>",
+            b"<messages/>",
+            b"<message xmlns='urn:x'/>",
+            b"<proceed xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>",
+        ],
+    )
+    def test_unknown_element(self, driver: Driver, element: bytes) -> None:
+        driver.to_bound().send(b"<presence/>" + element + b"<message/>")
+        assert [stanza.name for stanza in driver.stanzas] == ["presence"]
+        assert_ended(driver, StreamCondition.UNSUPPORTED_STANZA_TYPE)
+
+    @pytest.mark.parametrize(
+        ("data", "condition"),
+        [
+            (b"<!-- x -->", StreamCondition.RESTRICTED_XML),
+            (b"<message></iq>", StreamCondition.NOT_WELL_FORMED),
+            (b"text", StreamCondition.BAD_FORMAT),
+            (b"\xff", StreamCondition.UNSUPPORTED_ENCODING),
+        ],
+    )
+    def test_broken_xml_ends_the_stream_behind_what_was_whole(
+        self, driver: Driver, data: bytes, condition: StreamCondition
+    ) -> None:
+        driver.to_bound().send(b"<presence/>" + data)
+        assert len(driver.stanzas) == 1
+        assert_ended(driver, condition)
+
+    def test_starttls(self, driver: Driver) -> None:
+        assert driver.to_bound().send(STARTTLS).startswith(b"<failure xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>")
+        assert driver.over
+
+    def test_white_space_keeps_alive(self, driver: Driver) -> None:
+        assert driver.to_bound().send(b" ", b"\n", b"<presence/>", b" ") == b""
+        assert len(driver.stanzas) == 1
+
+    def test_no_deadline(self, driver: Driver) -> None:
+        driver.to_bound().wait(1e9)
+        assert driver.stream.deadline is None
+        assert not driver.over
+
+
+class TestEnd:
+    """RFC 6120 §4.4, §4.6, §4.9."""
+
+    @pytest.mark.parametrize("state", ["to_tls", "to_authenticated", "to_bound"])
+    def test_closing_tag_is_answered(self, driver: Driver, state: str) -> None:
+        getattr(driver, state)()
+        assert driver.send(END) == END
+        assert driver.events[-1] == Ended(None)
+        assert driver.send(HEADER) == b""
+
+    def test_close_waits_for_the_client(self, driver: Driver) -> None:
+        driver.to_bound()
+        driver.close(StreamError(StreamCondition.SYSTEM_SHUTDOWN))
+        assert driver.wire.endswith(
+            b"<stream:error><system-shutdown xmlns='urn:ietf:params:xml:ns:xmpp-streams'/>"
+            b"</stream:error></stream:stream>"
+        )
+        assert not driver.over
+        assert driver.send(b"<message/>", b"<x/>", END) == b""
+        assert driver.stanzas == []
+        assert_ended(driver, StreamCondition.SYSTEM_SHUTDOWN)
+
+    def test_close_without_error_passes_on_what_is_under_way(self, driver: Driver) -> None:
+        driver.to_bound()
+        driver.close()
+        driver.send(b"<message/><x xmlns='y'/>" + STARTTLS + END)
+        assert len(driver.stanzas) == 1
+        assert driver.events[-1] == Ended(None)
+        assert driver.wire.count(END) == 1
+
+    def test_close_does_not_wait_for_ever(self, driver: Driver) -> None:
+        driver.to_bound()
+        driver.close(StreamError(StreamCondition.CONFLICT))
+        driver.wait(4.9)
+        assert not driver.over
+        driver.wait(0.1)
+        assert_ended(driver, StreamCondition.CONFLICT)
+
+    def test_close_when_already_closing(self, driver: Driver) -> None:
+        driver.to_bound()
+        driver.close()
+        driver.close(StreamError(StreamCondition.CONFLICT))
+        driver.send(END)
+        driver.close()
+        assert driver.error is None
+        assert driver.wire.count(END) == 1
+
+    def test_close_before_the_header(self, driver: Driver) -> None:
+        driver.close(StreamError(StreamCondition.SYSTEM_SHUTDOWN))
+        assert driver.wire.startswith(b"<?xml version='1.0'?><stream:stream ")
+        driver.send(HEADER + END)
+        assert_ended(driver, StreamCondition.SYSTEM_SHUTDOWN)
+
+    def test_close_during_the_handshake_writes_nothing(self, driver: Driver) -> None:
+        driver.answering = False
+        driver.send(HEADER, STARTTLS)
+        written = driver.wire
+        driver.close(StreamError(StreamCondition.SYSTEM_SHUTDOWN))
+        assert driver.over
+        assert driver.wire == written
+
+    def test_close_while_a_question_is_open_sees_the_closing_tag_behind_it(self, driver: Driver) -> None:
+        driver.to_authenticated()
+        driver.answering = False
+        driver.send(BIND, END)
+        driver.close()
+        assert driver.events[-1] == Ended(None)
+
+    def test_broken_xml_while_closing(self, driver: Driver) -> None:
+        driver.to_bound()
+        driver.close()
+        driver.send(b"<<")
+        assert driver.events[-1] == Ended(None)
+
+    def test_see_other_host_names_it(self, driver: Driver) -> None:
+        driver.to_bound()
+        driver.close(StreamError(StreamCondition.SEE_OTHER_HOST, "[2001:db8::1]:5222"))
+        assert b">[2001:db8::1]:5222</see-other-host></stream:error>" in driver.wire
+
+    def test_error_with_text_and_application_condition(self, driver: Driver) -> None:
+        driver.to_bound()
+        error = StreamError(StreamCondition.UNDEFINED_CONDITION, "<9 & 8>", app_xml=b"<x xmlns='urn:x'/>")
+        driver.close(error)
+        assert driver.wire.endswith(
+            b"<text xmlns='urn:ietf:params:xml:ns:xmpp-streams' xml:lang='en'>&lt;9 &amp; 8&gt;</text>"
+            b"<x xmlns='urn:x'/></stream:error></stream:stream>"
+        )
+
+
+class TestDeadline:
+    """Negotiation takes a bounded time, whatever arrives."""
+
+    def test_silence(self, driver: Driver) -> None:
+        driver.wait(59.9)
+        assert not driver.over
+        driver.wait(0.1)
+        assert_ended(driver, StreamCondition.CONNECTION_TIMEOUT)
+        assert driver.wire.startswith(b"<?xml version='1.0'?><stream:stream ")
+
+    def test_bytes_do_not_prolong_it(self, driver: Driver) -> None:
+        driver.to_authenticated()
+        for _ in range(59):
+            driver.wait(1)
+            driver.send(b" ", b"<active xmlns='urn:xmpp:csi:0'/>")
+        driver.now += 1
+        driver.send(b" ")
+        assert_ended(driver, StreamCondition.CONNECTION_TIMEOUT)
+
+    def test_open_question(self, driver: Driver) -> None:
+        driver.to_tls()
+        driver.answering = False
+        driver.send(PLAIN)
+        driver.wait(60)
+        assert_ended(driver, StreamCondition.CONNECTION_TIMEOUT)
+        assert driver.stream.auth_answer(True, driver.now) == []
+        assert driver.stream.username is None
+
+    def test_handshake_ends_silently(self, driver: Driver) -> None:
+        driver.answering = False
+        driver.send(HEADER, STARTTLS)
+        written = driver.wire
+        driver.wait(60)
+        assert driver.over
+        assert driver.wire == written
+        driver.handshake()
+        assert driver.stream.closed

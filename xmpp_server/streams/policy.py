@@ -1,0 +1,81 @@
+"""What a client-to-server stream needs to know of the host that serves it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from xmpp_server.sasl.mechanism import SaslContext
+from xmpp_server.xml.element import Element
+from xmpp_server.xml.scanner import ScanLimits
+
+
+@dataclass(frozen=True, slots=True)
+class StreamLimits:
+    """Limits of one stream; times in seconds."""
+
+    #: From the connection to a bound resource, whatever arrives meanwhile.
+    negotiation_s: float = 60.0
+    #: From the server's closing tag to the client's.
+    close_s: float = 5.0
+    #: Refusals (failed authentication, failed binding, elements out of place) before `policy-violation`;
+    #: RFC 6120 §6.4.5 wants two to five retries.
+    refusals: int = 5
+    #: After so long a silence the client may be probed or dropped; only announced (XEP-0478). None: not announced.
+    idle_s: int | None = None
+    before_auth: ScanLimits = field(default_factory=ScanLimits.before_auth)
+    after_auth: ScanLimits = field(default_factory=ScanLimits)
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """What authentication may build on: how the connection is protected."""
+
+    secure: bool = False
+    #: Channel binding data by type, as "tls-exporter" (RFC 9266).
+    bindings: Mapping[str, bytes] = field(default_factory=dict)
+    has_certificate: bool = False
+
+
+class HostPolicy(Protocol):
+    """One virtual host."""
+
+    @property
+    def domain(self) -> str:
+        """The prepared domainpart."""
+
+    @property
+    def tls_available(self) -> bool:
+        """Whether STARTTLS can be offered, that is, there is a certificate."""
+
+    @property
+    def tls_required(self) -> bool:
+        """Whether to refuse authentication before TLS."""
+
+    def mechanisms(self, channel: Channel) -> tuple[str, ...]:
+        """Return the SASL mechanisms to offer on such a channel, best first."""
+
+    def sasl_context(self, channel: Channel, offered: tuple[str, ...]) -> SaslContext:
+        """Return what an exchange on this channel is to know; `offered` are the mechanisms announced."""
+
+    def features(self) -> Sequence[Element]:
+        """Return the features offered after authentication besides binding, session and limits."""
+
+
+class C2SPolicy(Protocol):
+    """All hosts of a listener."""
+
+    @property
+    def limits(self) -> StreamLimits:
+        """The limits of a new stream."""
+
+    @property
+    def default_domain(self) -> str:
+        """The `from` of a response to a header that names no host of ours."""
+
+    def host(self, domain: str) -> HostPolicy | None:
+        """Return the host of a prepared domainpart, or None if it is not served here."""
+
+    def stream_id(self) -> str:
+        """Return a new unpredictable stream id (RFC 6120 §4.7.3)."""
