@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from xmpp_server.core.host import Host
 
 #: Which stored keys a plain password is checked against: the cheapest that all accounts have.
-PASSWORD_HASH = "SHA-1"
+PASSWORD_HASH = "SHA-1"  # noqa: S105 - the name of a hash
 
 #: Runs CPU-bound work in a thread.
 Compute = Callable[[Callable[[], bool]], Awaitable[bool]]

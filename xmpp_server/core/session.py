@@ -218,6 +218,14 @@ class Session:
             self.host.keeper.keep(self.account, item)
         self.host.hooks.session_hibernated.fire(self)
 
+    def suspend(self) -> None:
+        """Let go of the connection without a word, because the server stops; what is unacknowledged is kept."""
+        self.transport = None
+        if self.sm is not None:
+            self.sm.requested_at = None
+            for item in self.sm.queue:
+                self.host.keeper.keep(self.account, item)
+
     def attach(self, transport: Transport, lang: str | None) -> None:
         """Continue on a new connection (XEP-0198 §5); the old one, if it is still there, is closed."""
         old, self.transport = self.transport, transport

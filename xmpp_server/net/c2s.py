@@ -167,6 +167,17 @@ class Client:
         else:
             self._watch_deadline()
 
+    def detach(self) -> None:
+        """Take nothing more from the client for its session, which the server is about to save."""
+        self._session = None
+        if self._connection is not None:
+            self._connection.pause()
+
+    def abort(self) -> None:
+        """Cut the connection off."""
+        if self._connection is not None:
+            self._connection.abort()
+
     # What the socket says.
 
     def connected(self, connection: Connection) -> None:

@@ -1,0 +1,205 @@
+"""The running server: everything built from a configuration, started, drained and stopped."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import secrets
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import structlog
+
+from xmpp_server.app.c2s_service import ClientPolicy, ClientService
+from xmpp_server.app.metrics import Counters, render
+from xmpp_server.app.modules import build_modules
+from xmpp_server.app.settings import Config
+from xmpp_server.core import persistence
+from xmpp_server.core.authentication import StoredAccounts
+from xmpp_server.core.host import Host
+from xmpp_server.core.router import Router
+from xmpp_server.core.session import Session
+from xmpp_server.errors import StreamCondition, StreamError
+from xmpp_server.jid import JID
+from xmpp_server.net.c2s import Client
+from xmpp_server.net.certificates import KeyPair, load_key_pair
+from xmpp_server.net.connection import Connection
+from xmpp_server.net.http import HttpServer
+from xmpp_server.net.listener import Listener
+from xmpp_server.net.loop_io import LoopIO
+from xmpp_server.net.runtime import LoopRuntime
+from xmpp_server.net.self_signed import ensure_self_signed
+from xmpp_server.net.tls import ALPN_XMPP_CLIENT, TlsServer
+from xmpp_server.storage.api import Storage
+from xmpp_server.storage.sql import open_storage
+
+log = structlog.get_logger()
+
+#: Objects allocated before the collector looks at the youngest generation: stanzas make few cycles.
+GC_THRESHOLD = 20_000
+SHUTDOWN = StreamError(StreamCondition.SYSTEM_SHUTDOWN)
+
+
+class Server:
+    """One process of the server."""
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.counters = Counters()
+        self.router = Router()
+        self.hosts: dict[str, Host] = {}
+        self.runtime: LoopRuntime
+        self.storage: Storage
+        self.service: ClientService
+        #: The addresses that are listened on, by the name of the door; known after `start`.
+        self.addresses: dict[str, list[str]] = {}
+        self._listeners: list[Listener] = []
+        self._http: HttpServer | None = None
+        self._tls: list[TlsServer] = []
+
+    async def start(self) -> None:
+        """Open storage, build the hosts, take back saved sessions, and open the doors.
+
+        Raises:
+            StorageError: The store cannot be opened, or its schema is newer.
+            CertificateError: There is no usable certificate.
+            OSError: An address cannot be listened on.
+
+        """
+        config = self.config
+        loop = asyncio.get_running_loop()
+        config.data_path.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.runtime = LoopRuntime(loop)
+        self.storage = open_storage(config.storage_url, config.storage.durability)
+        await self.storage.open()
+        secret = _lasting_secret(config.data_path / "fake-salt.key")
+        iterations = config.auth.scram_iterations
+        admins = frozenset(JID.parse(name) for name in config.admins)
+        for name in config.domains:
+            host = Host(name, self.router, self.storage, self.runtime, config.limits, admins)
+            self.hosts[host.name] = host
+            for module in build_modules(config, host, self.runtime):
+                host.add_module(module)
+        backends = {
+            name: StoredAccounts(host, self.runtime.compute, secret, iterations) for name, host in self.hosts.items()
+        }
+        tls = self._make_tls((ALPN_XMPP_CLIENT,), request_certificate=bool(config.auth.client_ca))
+        policy = ClientPolicy(self.hosts, config, secret)
+        self.service = ClientService(self.hosts, backends, policy, tls, self.runtime, config, self.counters)
+        await self._restore_sessions()
+        await self._listen(loop, tls)
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(GC_THRESHOLD, 50, 100)
+        log.info("started", domains=list(self.hosts), **self.addresses)
+
+    def _make_tls(self, alpn: Sequence[str], *, request_certificate: bool = False) -> TlsServer:
+        server = TlsServer(self._key_pairs, alpn=alpn, request_client_certificate=request_certificate)
+        self._tls.append(server)
+        return server
+
+    def _key_pairs(self) -> list[KeyPair]:
+        """Read the certificates, the default one first; without a configured one, make one."""
+        tls = self.config.tls
+        if tls.certificate:
+            default = load_key_pair(Path(tls.certificate), Path(tls.key) if tls.key else None)
+        else:
+            default = ensure_self_signed(self.config.data_path / "tls", self.config.domains)
+        return [default, *(load_key_pair(Path(one.certificate), Path(one.key)) for one in tls.domains.values())]
+
+    async def _listen(self, loop: asyncio.AbstractEventLoop, tls: TlsServer) -> None:
+        config = self.config
+        io = LoopIO(loop)
+        limit = config.limits.outbox_bytes
+
+        def accept(direct: TlsServer | None) -> Callable[[], Connection]:
+            return lambda: Connection(io, Client(self.service), limit_bytes=limit, tls=direct)
+
+        for name, doors, direct in (("c2s", config.listen.c2s, None), ("c2s_tls", config.listen.c2s_tls, tls)):
+            listener = Listener(loop, accept(direct), per_address=config.limits.connections_per_address)
+            self._listeners.append(listener)
+            self.addresses[name] = await listener.open(doors)
+        self._http = HttpServer(self._health, self._metrics)
+        self.addresses["http"] = await self._http.start(config.listen.http)
+
+    async def _restore_sessions(self) -> None:
+        saved = await self.storage.sessions.load_all()
+        back = 0
+        for one in saved:
+            host = self.hosts.get(one.jid.domainpart)
+            back += host is not None and await persistence.restore(host, one)
+        if saved:
+            log.info("sessions-restored", count=back, lost=len(saved) - back)
+
+    @property
+    def sessions(self) -> list[Session]:
+        """All sessions, also those that wait for their clients."""
+        return [
+            session
+            for host in self.hosts.values()
+            for account in host.accounts.active.values()
+            for session in account.sessions.values()
+        ]
+
+    def _health(self) -> dict[str, object]:
+        failure = self.storage.failure
+        return {"status": "ok" if failure is None else "storage-failed", "sessions": len(self.sessions)}
+
+    def _metrics(self) -> bytes:
+        return render(self.counters, self.sessions, self.storage.queued)
+
+    def reload_certificates(self) -> None:
+        """Read the certificates again, for connections to come.
+
+        Raises:
+            CertificateError: They cannot be used; the old ones stay.
+
+        """
+        for tls in self._tls:
+            tls.reload()
+        log.info("certificates-reloaded")
+
+    async def stop(self) -> None:
+        """Drain: close the doors, save what can be resumed, tell the others, commit, and let go of everything."""
+        log.info("stopping", sessions=len(self.sessions))
+        for listener in self._listeners:
+            await listener.close()
+        clients = list(self.service.clients)
+        for client in clients:
+            client.detach()
+        await self._save_sessions()
+        for client in clients:
+            client.close(SHUTDOWN)
+        deadline = self.runtime.now() + self.config.timeouts.drain_s
+        while self.service.clients and self.runtime.now() < deadline:
+            await asyncio.sleep(0.02)
+        for client in list(self.service.clients):
+            client.abort()
+        await self.runtime.drain(timeout_s=2.0)
+        if self._http is not None:
+            await self._http.stop()
+        await self.storage.close()
+        log.info("stopped")
+
+    async def _save_sessions(self) -> None:
+        """End what cannot be resumed, then write down what can; its clients are cut off only after the commit."""
+        waiting: list[Session] = []
+        for session in self.sessions:
+            if session.sm is not None and session.sm.resumable:
+                session.suspend()
+                waiting.append(session)
+            else:
+                session.end(SHUTDOWN)
+        if waiting:
+            await self.storage.sessions.save_all([persistence.save(session) for session in waiting])
+
+
+def _lasting_secret(path: Path) -> bytes:
+    """Return a secret of this server that outlives restarts, made on the first start."""
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        secret = secrets.token_bytes(32)
+        path.touch(mode=0o600)
+        path.write_bytes(secret)
+        return secret

@@ -1,0 +1,136 @@
+"""XEP-0030: Service Discovery, of the server and of accounts, with XEP-0128 forms and the server's own XEP-0115."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from hashlib import sha1
+
+from xmpp_server.core.host import Host
+from xmpp_server.core.module import Access, Disco, IqRequest, IqType, Module, To, Xep
+from xmpp_server.errors import Condition, StanzaError
+from xmpp_server.stanzas.forms import Form
+from xmpp_server.xml.element import Element
+from xmpp_server.xml.namespaces import CAPS, DATA_FORMS, DISCO_INFO, DISCO_ITEMS
+
+#: What the server calls itself in its capabilities.
+CAPS_NODE = "urn:xmpp-server"
+
+
+class ServiceDiscovery(Module):
+    """Answers with what the modules have contributed."""
+
+    name = "disco"
+    xeps = (Xep(30, "2.5rc3"), Xep(128, "1.0.1"))
+    features = (DISCO_INFO, DISCO_ITEMS)
+    account_features = (DISCO_INFO, DISCO_ITEMS)
+
+    def register(self, host: Host) -> None:
+        """Answer for the server and for accounts."""
+        self._host = host
+        for tag, server, account in (
+            (f"{DISCO_INFO} query", self.server_info, self.account_info),
+            (f"{DISCO_ITEMS} query", self.server_items, self.account_items),
+        ):
+            host.on_iq(IqType.GET, To.SERVER, tag, server)
+            host.on_iq(IqType.GET, To.ACCOUNT, tag, account, Access.ANYONE)
+        host.hooks.stream_features.add(self.announce)
+
+    def server_info(self, request: IqRequest) -> Element:
+        """Tell what the server is and can (§3)."""
+        node = request.payload.get("node") or ""
+        disco = self._describe_server(request, "" if node == f"{CAPS_NODE}#{self.version()}" else node)
+        return self._info(disco, node)
+
+    def account_info(self, request: IqRequest) -> Element:
+        """Tell those who may know it what an account can (§8)."""
+        disco = self._describe_account(request)
+        return self._info(disco, disco.node)
+
+    def server_items(self, request: IqRequest) -> Element:
+        """List what is attached to the server (§4)."""
+        disco = self._describe_server(request, request.payload.get("node") or "")
+        return self._items(disco)
+
+    def account_items(self, request: IqRequest) -> Element:
+        """List an account's items: for its owner, the sessions (RFC 6121 §8.5.1, XEP-0030 §8)."""
+        disco = self._describe_account(request)
+        return self._items(disco)
+
+    def _describe_server(self, request: IqRequest | None, node: str) -> Disco:
+        disco = Disco(self._host.jid, None if request is None else request.sender, node, None)
+        if not node:
+            disco.identities.append(("server", "im", "xmpp-server"))
+            for module in self._host.modules.values():
+                disco.features.update(module.features)
+        return self._host.hooks.server_disco.gather(disco)
+
+    def _describe_account(self, request: IqRequest) -> Disco:
+        account, asker = request.account, request.sender.bare
+        if account is None or not (asker == account.jid or _subscribed(account.roster.get(asker))):
+            raise StanzaError(Condition.SERVICE_UNAVAILABLE)  # §8: as if there were no account
+        disco = Disco(account.jid, request.sender, request.payload.get("node") or "", account)
+        if not disco.node:
+            disco.identities.append(("account", "registered" if account.record else "anonymous", ""))
+            for module in self._host.modules.values():
+                disco.features.update(module.account_features)
+        return self._host.hooks.account_disco.gather(disco)
+
+    @staticmethod
+    def _info(disco: Disco, node: str) -> Element:
+        if disco.node and not disco.identities and not disco.features:
+            raise StanzaError(Condition.ITEM_NOT_FOUND)
+        query = Element("query", DISCO_INFO)
+        if node:
+            query.attrs["node"] = node
+        for category, kind, name in disco.identities:
+            identity = query.add("identity", category=category, type=kind)
+            if name:
+                identity.attrs["name"] = name
+        for feature in sorted(disco.features):
+            query.add("feature", var=feature)
+        for form in disco.forms:
+            query.append(form)
+        return query
+
+    @staticmethod
+    def _items(disco: Disco) -> Element:
+        query = Element("query", DISCO_ITEMS)
+        if disco.node:
+            query.attrs["node"] = disco.node
+        for jid, node, name in disco.items:
+            item = query.add("item", jid=jid)
+            if node:
+                item.attrs["node"] = node
+            if name:
+                item.attrs["name"] = name
+        return query
+
+    def version(self) -> str:
+        """Return the verification string of the server's capabilities (XEP-0115 §5.1)."""
+        return verification_string(self._info(self._describe_server(None, ""), ""))
+
+    def announce(self, features: list[Element]) -> None:
+        """Announce the server's capabilities as a stream feature (XEP-0115 §6.3)."""
+        features.append(Element("c", CAPS, {"hash": "sha-1", "node": CAPS_NODE, "ver": self.version()}))
+
+
+def _subscribed(item: object) -> bool:
+    return getattr(item, "subscription", "none") in ("from", "both")
+
+
+def verification_string(query: Element) -> str:
+    """Hash a disco#info result (XEP-0115 §5.1)."""
+    identities = sorted(
+        "/".join((one.get("category") or "", one.get("type") or "", one.get("xml:lang") or "", one.get("name") or ""))
+        for one in query.findall("identity", DISCO_INFO)
+    )
+    features = sorted(one.get("var") or "" for one in query.findall("feature", DISCO_INFO))
+    parts = identities + features
+    forms = [Form.parse(one) for one in query.findall("x", DATA_FORMS)]
+    for form in sorted((form for form in forms if form.form_type), key=lambda form: form.form_type or ""):
+        parts.append(form.form_type or "")
+        for field in sorted(form.fields, key=lambda field: field.var):
+            if field.var != "FORM_TYPE":
+                parts += [field.var, *sorted(field.values)]
+    text = "".join(f"{part}<" for part in parts)
+    return b64encode(sha1(text.encode(), usedforsecurity=False).digest()).decode()
