@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
-from xmpp_server.errors import Condition, SaslCondition, SaslError, StanzaError, StreamError
+from xmpp_server.errors import Condition, SaslCondition, SaslError, StanzaError, StreamCondition, StreamError
 from xmpp_server.jid import JID
 from xmpp_server.sasl import registry
 from xmpp_server.sasl.credentials import ScramKeys, derive
@@ -33,7 +33,7 @@ from xmpp_server.streams.events import (
 )
 from xmpp_server.streams.policy import Channel, StreamLimits
 from xmpp_server.xml.element import Element
-from xmpp_server.xml.namespaces import CSI, SM
+from xmpp_server.xml.namespaces import CSI, SM, STREAM_ERRORS
 from xmpp_server.xml.stanza import Stanza
 
 DOMAIN = "im.example.com"
@@ -202,6 +202,16 @@ class Driver:
         self.send(BIND)
         assert self.stream.jid is not None
         return self
+
+    def assert_ended(self, condition: StreamCondition) -> None:
+        """Assert that the client was told of the error and that the stream is over."""
+        assert self.over
+        assert self.error is not None
+        assert self.error.condition is condition
+        assert f"<stream:error><{condition.value} xmlns='{STREAM_ERRORS}'" in self.wire.decode()
+        assert self.wire.endswith(END)
+        assert self.stream.closed
+        assert self.stream.deadline is None
 
     @property
     def over(self) -> bool:

@@ -7,14 +7,13 @@ from collections.abc import Callable
 import pytest
 
 from tests.streams.conftest import BIND, END, HEADER, PLAIN, STARTTLS, WRONG, Driver
-from xmpp_server.errors import Condition, SaslCondition, StanzaError, StreamCondition, StreamError
+from xmpp_server.errors import Condition, SaslCondition, StanzaError, StreamCondition
 from xmpp_server.jid import JID
 from xmpp_server.streams.events import (
     Authenticated,
     AuthFailed,
     AuthQuery,
     BindRequest,
-    Ended,
     ResumeRequest,
     StartTls,
 )
@@ -23,7 +22,6 @@ from xmpp_server.streams.policy import StreamLimits
 MakeDriver = Callable[..., Driver]
 
 SASL_NS = b"urn:ietf:params:xml:ns:xmpp-sasl"
-ERROR = "<stream:error><{0} xmlns='urn:ietf:params:xml:ns:xmpp-streams'"
 
 
 def header(**attrs: str) -> bytes:
@@ -35,17 +33,6 @@ def header(**attrs: str) -> bytes:
 
 def auth(mechanism: str, text: str = "") -> bytes:
     return b"<auth xmlns='%b' mechanism='%b'>%b</auth>" % (SASL_NS, mechanism.encode(), text.encode())
-
-
-def assert_ended(driver: Driver, condition: StreamCondition) -> None:
-    """Assert that the client was told of the error and that the stream is over."""
-    assert driver.over
-    assert driver.error is not None
-    assert driver.error.condition is condition
-    assert ERROR.format(condition.value) in driver.wire.decode()
-    assert driver.wire.endswith(END)
-    assert driver.stream.closed
-    assert driver.stream.deadline is None
 
 
 class TestHeader:
@@ -68,7 +55,7 @@ class TestHeader:
     @pytest.mark.parametrize("to", ["", "example.net", "juliet@im.example.com", "im.example.com/x", "@", "a b"])
     def test_other_to_is_host_unknown(self, driver: Driver, to: str) -> None:
         assert b" from='im.example.com' " in driver.send(header(to=to))
-        assert_ended(driver, StreamCondition.HOST_UNKNOWN)
+        driver.assert_ended(StreamCondition.HOST_UNKNOWN)
 
     @pytest.mark.parametrize("version", ["1.0", "01.00", "1.1", "2.0", "11.5"])
     def test_version_is_answered_with_ours(self, driver: Driver, version: str) -> None:
@@ -78,12 +65,12 @@ class TestHeader:
     @pytest.mark.parametrize("version", ["", "0.9", "1", "banana", "-1.0", "1." + "0" * 999])
     def test_old_version_is_unsupported(self, driver: Driver, version: str) -> None:
         driver.send(header(version=version))
-        assert_ended(driver, StreamCondition.UNSUPPORTED_VERSION)
+        driver.assert_ended(StreamCondition.UNSUPPORTED_VERSION)
 
     @pytest.mark.parametrize("ns", ["jabber:server", "", "urn:x"])
     def test_other_content_is_invalid(self, driver: Driver, ns: str) -> None:
         assert driver.send(header(xmlns=ns)).startswith(b"<?xml version='1.0'?><stream:stream ")
-        assert_ended(driver, StreamCondition.INVALID_NAMESPACE)
+        driver.assert_ended(StreamCondition.INVALID_NAMESPACE)
 
     @pytest.mark.parametrize(("lang", "kept"), [("de", "de"), ("pt-BR", "pt-BR"), ("x" * 99, None), ("'", None)])
     def test_language_is_kept_if_it_may_be_one(self, driver: Driver, lang: str, kept: str | None) -> None:
@@ -108,7 +95,7 @@ class TestHeader:
         self, driver: Driver, data: bytes, condition: StreamCondition
     ) -> None:
         assert driver.send(data).startswith(b"<?xml version='1.0'?><stream:stream ")
-        assert_ended(driver, condition)
+        driver.assert_ended(condition)
 
 
 class TestTls:
@@ -138,7 +125,7 @@ class TestTls:
         driver.send(STARTTLS + behind)
         assert StartTls() not in driver.events
         assert b"<proceed" not in driver.wire
-        assert_ended(driver, StreamCondition.POLICY_VIOLATION)
+        driver.assert_ended(StreamCondition.POLICY_VIOLATION)
 
     def test_bytes_in_clear_after_proceed_end_it_silently(self, driver: Driver) -> None:
         driver.answering = False
@@ -237,19 +224,19 @@ class TestSasl:
         driver.to_tls().send(WRONG, WRONG, WRONG, WRONG)
         assert not driver.over
         driver.send(WRONG)
-        assert_ended(driver, StreamCondition.POLICY_VIOLATION)
+        driver.assert_ended(StreamCondition.POLICY_VIOLATION)
 
     def test_pipelined_retries_are_limited(self, driver: Driver) -> None:
         driver.to_tls().send(WRONG * 20)
         assert len(driver.outcomes) == 5
-        assert_ended(driver, StreamCondition.POLICY_VIOLATION)
+        driver.assert_ended(StreamCondition.POLICY_VIOLATION)
 
     def test_aborts_are_limited(self, driver: Driver) -> None:
         driver.to_tls().send((auth("PLAIN") + b"<abort xmlns='%b'/>" % SASL_NS) * 5)
         assert [outcome.condition for outcome in driver.outcomes if isinstance(outcome, AuthFailed)] == [
             SaslCondition.ABORTED
         ] * 5
-        assert_ended(driver, StreamCondition.POLICY_VIOLATION)
+        driver.assert_ended(StreamCondition.POLICY_VIOLATION)
 
     def test_auth_within_an_exchange_ends_the_exchange(self, driver: Driver) -> None:
         driver.to_tls().send(auth("PLAIN"))
@@ -274,17 +261,17 @@ class TestSasl:
         driver.send(b" " * 40_000)
         assert not driver.over
         driver.send(b" ")
-        assert_ended(driver, StreamCondition.POLICY_VIOLATION)
+        driver.assert_ended(StreamCondition.POLICY_VIOLATION)
         assert driver.stream.auth_answer(True, driver.now) == []
 
     @pytest.mark.parametrize("again", [PLAIN, b"<response xmlns='%b'/>" % SASL_NS])
     def test_never_again_after_success(self, driver: Driver, again: bytes) -> None:
         driver.to_authenticated().send(again)
-        assert_ended(driver, StreamCondition.UNSUPPORTED_STANZA_TYPE)
+        driver.assert_ended(StreamCondition.UNSUPPORTED_STANZA_TYPE)
 
     def test_never_again_after_binding(self, driver: Driver) -> None:
         driver.to_bound().send(PLAIN)
-        assert_ended(driver, StreamCondition.UNSUPPORTED_STANZA_TYPE)
+        driver.assert_ended(StreamCondition.UNSUPPORTED_STANZA_TYPE)
 
     def test_anonymous(self, make_driver: MakeDriver) -> None:
         driver = make_driver(allowed=("ANONYMOUS",)).to_tls()
@@ -304,12 +291,12 @@ class TestRestart:
     @pytest.mark.parametrize("sender", ["romeo@im.example.com", "juliet@example.net"])
     def test_from_may_not_name_another(self, driver: Driver, sender: str) -> None:
         driver.to_tls().send(PLAIN, header(**{"from": sender}))
-        assert_ended(driver, StreamCondition.INVALID_FROM)
+        driver.assert_ended(StreamCondition.INVALID_FROM)
 
     def test_host_may_not_change_after_authentication(self, driver: Driver) -> None:
         driver.policy.hosts["other.example"] = type(driver.policy.hosts["im.example.com"])("other.example")
         driver.to_tls().send(PLAIN, header(to="other.example"))
-        assert_ended(driver, StreamCondition.HOST_UNKNOWN)
+        driver.assert_ended(StreamCondition.HOST_UNKNOWN)
 
     def test_host_may_change_before(self, driver: Driver) -> None:
         driver.policy.hosts["other.example"] = type(driver.policy.hosts["im.example.com"])("other.example")
@@ -335,7 +322,7 @@ class TestRestart:
         assert len(driver.stanzas) == 1
         other = Driver().to_tls()
         other.send(large)
-        assert_ended(other, StreamCondition.POLICY_VIOLATION)
+        other.assert_ended(StreamCondition.POLICY_VIOLATION)
 
 
 class TestBinding:
@@ -373,7 +360,7 @@ class TestBinding:
         driver.to_authenticated().send(taken * 4)
         assert not driver.over
         driver.send(taken)
-        assert_ended(driver, StreamCondition.POLICY_VIOLATION)
+        driver.assert_ended(StreamCondition.POLICY_VIOLATION)
 
     @pytest.mark.parametrize(
         "stanza",
@@ -389,7 +376,7 @@ class TestBinding:
         {"in clear": lambda: driver.send(HEADER), "before": driver.to_tls, "after": driver.to_authenticated}[state]()
         driver.send(stanza)
         assert driver.stanzas == []
-        assert_ended(driver, StreamCondition.NOT_AUTHORIZED)
+        driver.assert_ended(StreamCondition.NOT_AUTHORIZED)
 
     def test_what_was_sent_behind_the_request_follows_it(self, driver: Driver) -> None:
         driver.to_authenticated()
@@ -423,7 +410,7 @@ class TestStreamManagement:
         assert b"<unexpected-request " in driver.to_tls().send(element)
         assert ResumeRequest("p", 1) not in driver.events
         driver.send(element * 4)
-        assert_ended(driver, StreamCondition.POLICY_VIOLATION)
+        driver.assert_ended(StreamCondition.POLICY_VIOLATION)
 
     @pytest.mark.parametrize("element", [b"<enable xmlns='urn:xmpp:sm:3'/>", b"<r xmlns='urn:xmpp:sm:3'/>"])
     def test_before_binding(self, driver: Driver, element: bytes) -> None:
@@ -487,7 +474,7 @@ class TestBound:
     def test_unknown_element(self, driver: Driver, element: bytes) -> None:
         driver.to_bound().send(b"<presence/>" + element + b"<message/>")
         assert [stanza.name for stanza in driver.stanzas] == ["presence"]
-        assert_ended(driver, StreamCondition.UNSUPPORTED_STANZA_TYPE)
+        driver.assert_ended(StreamCondition.UNSUPPORTED_STANZA_TYPE)
 
     @pytest.mark.parametrize(
         ("data", "condition"),
@@ -503,7 +490,7 @@ class TestBound:
     ) -> None:
         driver.to_bound().send(b"<presence/>" + data)
         assert len(driver.stanzas) == 1
-        assert_ended(driver, condition)
+        driver.assert_ended(condition)
 
     def test_starttls(self, driver: Driver) -> None:
         assert driver.to_bound().send(STARTTLS).startswith(b"<failure xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>")
@@ -517,131 +504,3 @@ class TestBound:
         driver.to_bound().wait(1e9)
         assert driver.stream.deadline is None
         assert not driver.over
-
-
-class TestEnd:
-    """RFC 6120 §4.4, §4.6, §4.9."""
-
-    @pytest.mark.parametrize("state", ["to_tls", "to_authenticated", "to_bound"])
-    def test_closing_tag_is_answered(self, driver: Driver, state: str) -> None:
-        getattr(driver, state)()
-        assert driver.send(END) == END
-        assert driver.events[-1] == Ended(None)
-        assert driver.send(HEADER) == b""
-
-    def test_close_waits_for_the_client(self, driver: Driver) -> None:
-        driver.to_bound()
-        driver.close(StreamError(StreamCondition.SYSTEM_SHUTDOWN))
-        assert driver.wire.endswith(
-            b"<stream:error><system-shutdown xmlns='urn:ietf:params:xml:ns:xmpp-streams'/>"
-            b"</stream:error></stream:stream>"
-        )
-        assert not driver.over
-        assert driver.send(b"<message/>", b"<x/>", END) == b""
-        assert driver.stanzas == []
-        assert_ended(driver, StreamCondition.SYSTEM_SHUTDOWN)
-
-    def test_close_without_error_passes_on_what_is_under_way(self, driver: Driver) -> None:
-        driver.to_bound()
-        driver.close()
-        driver.send(b"<message/><x xmlns='y'/>" + STARTTLS + END)
-        assert len(driver.stanzas) == 1
-        assert driver.events[-1] == Ended(None)
-        assert driver.wire.count(END) == 1
-
-    def test_close_does_not_wait_for_ever(self, driver: Driver) -> None:
-        driver.to_bound()
-        driver.close(StreamError(StreamCondition.CONFLICT))
-        driver.wait(4.9)
-        assert not driver.over
-        driver.wait(0.1)
-        assert_ended(driver, StreamCondition.CONFLICT)
-
-    def test_close_when_already_closing(self, driver: Driver) -> None:
-        driver.to_bound()
-        driver.close()
-        driver.close(StreamError(StreamCondition.CONFLICT))
-        driver.send(END)
-        driver.close()
-        assert driver.error is None
-        assert driver.wire.count(END) == 1
-
-    def test_close_before_the_header(self, driver: Driver) -> None:
-        driver.close(StreamError(StreamCondition.SYSTEM_SHUTDOWN))
-        assert driver.wire.startswith(b"<?xml version='1.0'?><stream:stream ")
-        driver.send(HEADER + END)
-        assert_ended(driver, StreamCondition.SYSTEM_SHUTDOWN)
-
-    def test_close_during_the_handshake_writes_nothing(self, driver: Driver) -> None:
-        driver.answering = False
-        driver.send(HEADER, STARTTLS)
-        written = driver.wire
-        driver.close(StreamError(StreamCondition.SYSTEM_SHUTDOWN))
-        assert driver.over
-        assert driver.wire == written
-
-    def test_close_while_a_question_is_open_sees_the_closing_tag_behind_it(self, driver: Driver) -> None:
-        driver.to_authenticated()
-        driver.answering = False
-        driver.send(BIND, END)
-        driver.close()
-        assert driver.events[-1] == Ended(None)
-
-    def test_broken_xml_while_closing(self, driver: Driver) -> None:
-        driver.to_bound()
-        driver.close()
-        driver.send(b"<<")
-        assert driver.events[-1] == Ended(None)
-
-    def test_see_other_host_names_it(self, driver: Driver) -> None:
-        driver.to_bound()
-        driver.close(StreamError(StreamCondition.SEE_OTHER_HOST, "[2001:db8::1]:5222"))
-        assert b">[2001:db8::1]:5222</see-other-host></stream:error>" in driver.wire
-
-    def test_error_with_text_and_application_condition(self, driver: Driver) -> None:
-        driver.to_bound()
-        error = StreamError(StreamCondition.UNDEFINED_CONDITION, "<9 & 8>", app_xml=b"<x xmlns='urn:x'/>")
-        driver.close(error)
-        assert driver.wire.endswith(
-            b"<text xmlns='urn:ietf:params:xml:ns:xmpp-streams' xml:lang='en'>&lt;9 &amp; 8&gt;</text>"
-            b"<x xmlns='urn:x'/></stream:error></stream:stream>"
-        )
-
-
-class TestDeadline:
-    """Negotiation takes a bounded time, whatever arrives."""
-
-    def test_silence(self, driver: Driver) -> None:
-        driver.wait(59.9)
-        assert not driver.over
-        driver.wait(0.1)
-        assert_ended(driver, StreamCondition.CONNECTION_TIMEOUT)
-        assert driver.wire.startswith(b"<?xml version='1.0'?><stream:stream ")
-
-    def test_bytes_do_not_prolong_it(self, driver: Driver) -> None:
-        driver.to_authenticated()
-        for _ in range(59):
-            driver.wait(1)
-            driver.send(b" ", b"<active xmlns='urn:xmpp:csi:0'/>")
-        driver.now += 1
-        driver.send(b" ")
-        assert_ended(driver, StreamCondition.CONNECTION_TIMEOUT)
-
-    def test_open_question(self, driver: Driver) -> None:
-        driver.to_tls()
-        driver.answering = False
-        driver.send(PLAIN)
-        driver.wait(60)
-        assert_ended(driver, StreamCondition.CONNECTION_TIMEOUT)
-        assert driver.stream.auth_answer(True, driver.now) == []
-        assert driver.stream.username is None
-
-    def test_handshake_ends_silently(self, driver: Driver) -> None:
-        driver.answering = False
-        driver.send(HEADER, STARTTLS)
-        written = driver.wire
-        driver.wait(60)
-        assert driver.over
-        assert driver.wire == written
-        driver.handshake()
-        assert driver.stream.closed

@@ -61,10 +61,13 @@ def _encode(data: bytes) -> str:
 
 
 def _decode(text: str) -> bytes:
-    """Decode base64 strictly: no white space, no other characters, complete padding (RFC 6120 §6.4)."""
+    """Decode base64 strictly: only what an encoder writes, no white space, no surplus padding (RFC 6120 §6.4)."""
     if text == _EMPTY:
         return b""
     try:
-        return binascii.a2b_base64(text, strict_mode=True)
+        data = binascii.a2b_base64(text, strict_mode=True)
     except ValueError:  # binascii.Error, or a character beyond ASCII
-        raise SaslError(SaslCondition.INCORRECT_ENCODING, "Not base64") from None
+        data = None
+    if data is None or _encode(data) != text:
+        raise SaslError(SaslCondition.INCORRECT_ENCODING, "Not base64")
+    return data
