@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from xmpp_server.jid import JID
-    from xmpp_server.sasl.mechanism import ScramKeys
+    from xmpp_server.sasl.credentials import ScramKeys
 
 T_co = TypeVar("T_co", covariant=True)
 

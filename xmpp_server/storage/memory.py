@@ -21,7 +21,7 @@ from xmpp_server.storage.commit import Pending
 
 if TYPE_CHECKING:
     from xmpp_server.jid import JID
-    from xmpp_server.sasl.mechanism import ScramKeys
+    from xmpp_server.sasl.credentials import ScramKeys
 
 T = TypeVar("T")
 
