@@ -78,7 +78,7 @@ class Server:
         for name in config.domains:
             host = Host(name, self.router, self.storage, self.runtime, config.limits, admins)
             self.hosts[host.name] = host
-            for module in build_modules(config, host, self.runtime):
+            for module in build_modules(config):
                 host.add_module(module)
         backends = {
             name: StoredAccounts(host, self.runtime.compute, secret, iterations) for name, host in self.hosts.items()

@@ -1,0 +1,241 @@
+"""XEP-0160, and the messages that a session under XEP-0198 leaves behind."""
+
+import pytest
+
+from tests.world import Client, World
+from xmpp_server.core.host import Limits
+from xmpp_server.core.hooks import PresenceChange
+from xmpp_server.im.delivery import Delivery
+from xmpp_server.im.offline import Offline, keeping
+from xmpp_server.jid import JID
+from xmpp_server.modules.stable_ids import StableIds
+from xmpp_server.modules.stream_management import StreamManagementModule
+from xmpp_server.storage.api import StorageFullError
+from xmpp_server.xml.element import Element
+from xmpp_server.xml.namespaces import CLIENT, DELAY, SID
+from xmpp_server.xml.parser import parse
+from xmpp_server.xml.stanza import Stanza
+
+JULIET = JID.parse("juliet@example.org")
+CHAT = "<message to='{to}' type='chat' id='{id}'><body>{id}</body></message>"
+
+
+@pytest.fixture
+def world() -> World:
+    world = World(modules=(Delivery, Offline, StableIds, StreamManagementModule))
+    world.create(JULIET)
+    return world
+
+
+def come(client: Client, priority: int = 0) -> None:
+    """Become available without the presence module."""
+    session = client.session
+    presence = Stanza.build(Element("presence", CLIENT), client.jid, None)
+    session.set_presence(presence, priority)
+    client.world.host.hooks.presence_changed.fire(PresenceChange(session, None, presence))
+    client.world.settle()
+
+
+def enable_sm(client: Client, resume: bool = True) -> str:
+    client.says(f"<enable xmlns='urn:xmpp:sm:3' resume='{'true' if resume else 'false'}'/>")
+    [enabled] = client.hears()
+    return enabled.get("id") or ""
+
+
+def bodies(elements: list[Element]) -> list[str]:
+    return [body.text for element in elements if (body := element.find("body", CLIENT)) is not None]
+
+
+def stored(world: World) -> list[str]:
+    rows = world.run(world.storage.offline.load(JULIET))
+    return bodies([parse(row.stanza) for row in rows])
+
+
+@pytest.mark.parametrize(
+    ("kind", "payload", "kept"),
+    [
+        ("chat", "<body>x</body>", True),
+        ("normal", "<body>x</body>", True),
+        ("shout", "<body>x</body>", True),
+        ("groupchat", "<body>x</body>", False),
+        ("headline", "<body>x</body>", False),
+        ("error", "<body>x</body>", False),
+        ("chat", "<body>x</body><no-store xmlns='urn:xmpp:hints'/>", False),
+        ("chat", "<body>x</body><no-permanent-store xmlns='urn:xmpp:hints'/>", False),
+        ("chat", "<active xmlns='http://jabber.org/protocol/chatstates'/>", False),
+        ("chat", "<active xmlns='http://jabber.org/protocol/chatstates'/><store xmlns='urn:xmpp:hints'/>", True),
+        ("chat", "", False),
+        ("chat", "<encrypted xmlns='urn:example'/>", True),
+        ("chat", "<received xmlns='urn:xmpp:carbons:2'/>", False),
+    ],
+)
+def test_what_is_kept(kind: str, payload: str, kept: bool) -> None:
+    stanza = Stanza.build(parse(f"<message type='{kind}'>{payload}</message>".encode()), JULIET, JULIET)
+    assert keeping(stanza)[0] is kept
+
+
+def test_stored_and_delivered_once_with_delay_and_stable_id(world: World) -> None:
+    romeo = world.login("romeo@example.org/home")
+    romeo.says(CHAT.format(to=JULIET, id="m1"), CHAT.format(to=JULIET, id="m2"))
+    assert romeo.hears() == []
+    world.passes(60)
+    balcony = world.login("juliet@example.org/balcony")
+    come(balcony)
+    messages = balcony.hears()
+    assert bodies(messages) == ["m1", "m2"]
+    for message in messages:
+        assert message.find("delay", DELAY).get("from") == "example.org"
+        assert message.find("delay", DELAY).get("stamp") == "2024-02-29T12:00:00Z"
+        assert message.find("stanza-id", SID).get("by") == JULIET
+    assert stored(world) == []
+    chamber = world.login("juliet@example.org/chamber")
+    come(chamber)
+    assert chamber.hears() == []
+
+
+def test_negative_priority_gets_nothing_stored(world: World) -> None:
+    world.login("romeo@example.org/home").says(CHAT.format(to=JULIET, id="m"))
+    balcony = world.login("juliet@example.org/balcony")
+    come(balcony, -1)
+    assert balcony.hears() == []
+    come(balcony, 0)
+    assert bodies(balcony.hears()) == ["m"]
+
+
+def test_past_the_quota_the_sender_is_told_and_the_queue_is_intact() -> None:
+    world = World(modules=(Delivery, Offline), limits=Limits(offline_messages=2))
+    world.create(JULIET)
+    romeo = world.login("romeo@example.org/home")
+    romeo.says(*[CHAT.format(to=JULIET, id=f"m{n}") for n in range(3)])
+    [error] = romeo.hears()
+    assert error.get("id") == "m2"
+    assert error.find("error", CLIENT).first.name == "service-unavailable"
+    assert stored(world) == ["m0", "m1"]
+
+
+async def test_a_failed_write_is_an_error_to_the_sender(world: World) -> None:
+    romeo = world.login("romeo@example.org/home")
+    world.storage.hold()
+    romeo.says(CHAT.format(to=JULIET, id="m"))
+    assert romeo.hears() == []
+    world.release(StorageFullError("disk full"))
+    [error] = romeo.hears()
+    assert error.find("error", CLIENT).first.name == "resource-constraint"
+
+
+async def test_acknowledged_only_when_committed(world: World) -> None:
+    romeo = world.login("romeo@example.org/home")
+    enable_sm(romeo)
+    world.storage.hold()
+    romeo.says(CHAT.format(to=JULIET, id="m"), "<r xmlns='urn:xmpp:sm:3'/>")
+    assert romeo.hears() == []
+    world.release()
+    [answer] = romeo.hears()
+    assert (answer.name, answer.get("h")) == ("a", "1")
+
+
+def test_acknowledged_when_the_recipient_has_acknowledged(world: World) -> None:
+    romeo = world.login("romeo@example.org/home")
+    balcony = world.login("juliet@example.org/balcony")
+    come(balcony)
+    enable_sm(romeo)
+    enable_sm(balcony)
+    romeo.says(CHAT.format(to=balcony.jid, id="m"), "<r xmlns='urn:xmpp:sm:3'/>")
+    assert romeo.hears() == []
+    assert [element.name for element in balcony.hears()] == ["message", "r"]  # asked at once, on romeo's behalf
+    balcony.says("<a xmlns='urn:xmpp:sm:3' h='1'/>")
+    [answer] = romeo.hears()
+    assert answer.get("h") == "1"
+    assert stored(world) == []
+
+
+def test_kept_when_the_recipient_does_not_acknowledge_in_time(world: World) -> None:
+    romeo = world.login("romeo@example.org/home")
+    balcony = world.login("juliet@example.org/balcony")
+    come(balcony)
+    enable_sm(romeo)
+    enable_sm(balcony)
+    romeo.says(CHAT.format(to=balcony.jid, id="m"), "<r xmlns='urn:xmpp:sm:3'/>")
+    world.passes(3)
+    [answer] = romeo.hears()
+    assert answer.get("h") == "1"
+    assert stored(world) == ["m"]
+    balcony.says("<a xmlns='urn:xmpp:sm:3' h='1'/>")
+    assert stored(world) == []
+
+
+def test_resumption_sends_again_what_was_not_acknowledged(world: World) -> None:
+    romeo = world.login("romeo@example.org/home")
+    balcony = world.login("juliet@example.org/balcony")
+    come(balcony)
+    enable_sm(balcony)
+    romeo.says(CHAT.format(to=JULIET, id="m1"))
+    balcony.drops()
+    romeo.says(CHAT.format(to=JULIET, id="m2"))
+    assert stored(world) == ["m1", "m2"]  # a crash now would lose nothing
+    balcony.resumes()
+    assert bodies(balcony.hears()) == ["m1", "m2"]
+    balcony.says("<a xmlns='urn:xmpp:sm:3' h='2'/>")
+    assert stored(world) == []
+
+
+def test_what_a_dead_session_leaves_is_stored(world: World) -> None:
+    romeo = world.login("romeo@example.org/home")
+    balcony = world.login("juliet@example.org/balcony")
+    come(balcony)
+    enable_sm(balcony)
+    romeo.says(CHAT.format(to=JULIET, id="m1"))
+    balcony.drops()
+    romeo.says(CHAT.format(to=balcony.jid, id="m2"))
+    world.passes(700)
+    assert balcony.session.closed
+    assert stored(world) == ["m1", "m2"]
+    again = world.login("juliet@example.org/balcony")
+    come(again)
+    assert bodies(again.hears()) == ["m1", "m2"]
+
+
+def test_what_a_dead_session_leaves_goes_to_others_who_have_not_seen_it(world: World) -> None:
+    romeo = world.login("romeo@example.org/home")
+    balcony = world.login("juliet@example.org/balcony")
+    chamber = world.login("juliet@example.org/chamber")
+    come(balcony)
+    come(chamber)
+    enable_sm(balcony)
+    romeo.says(CHAT.format(to=balcony.jid, id="to balcony"), CHAT.format(to=JULIET, id="to both"))
+    assert bodies(chamber.hears()) == ["to both"]
+    balcony.drops()
+    world.passes(700)
+    assert bodies(chamber.hears()) == ["to balcony"]
+    assert stored(world) == []
+
+
+def test_unanswered_iqs_of_a_dead_session_are_refused(world: World) -> None:
+    romeo = world.login("romeo@example.org/home")
+    balcony = world.login("juliet@example.org/balcony")
+    enable_sm(balcony, resume=False)
+    romeo.says(f"<iq to='{balcony.jid}' type='get' id='i'><query xmlns='urn:example'/></iq>")
+    balcony.drops()
+    [error] = romeo.hears()
+    assert (error.get("type"), error.get("id")) == ("error", "i")
+
+
+def test_two_resources_do_not_both_get_what_was_stored(world: World) -> None:
+    world.login("romeo@example.org/home").says(CHAT.format(to=JULIET, id="m"))
+    balcony = world.login("juliet@example.org/balcony")
+    enable_sm(balcony)
+    come(balcony)
+    chamber = world.login("juliet@example.org/chamber")
+    come(chamber)
+    assert bodies(balcony.hears()) == ["m"]
+    assert chamber.hears() == []
+
+
+def test_one_bad_row_does_not_keep_the_others_back(world: World) -> None:
+    from xmpp_server.storage.api import OfflineMessage
+
+    world.storage.offline.append(JULIET, OfflineMessage("0", world.runtime.utcnow(), b"<message"))
+    world.login("romeo@example.org/home").says(CHAT.format(to=JULIET, id="m"))
+    balcony = world.login("juliet@example.org/balcony")
+    come(balcony)
+    assert bodies(balcony.hears()) == ["m"]

@@ -1,0 +1,46 @@
+"""Which modules a host has: the one list, and how the configuration switches them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+
+from xmpp_server.app.settings import Config
+from xmpp_server.core.module import Module
+from xmpp_server.im.delivery import Delivery
+from xmpp_server.im.offline import Offline
+from xmpp_server.modules.carbons import Carbons
+from xmpp_server.modules.disco import ServiceDiscovery
+from xmpp_server.modules.ping import Ping
+from xmpp_server.modules.stable_ids import StableIds
+from xmpp_server.modules.stream_management import StreamManagementModule
+from xmpp_server.modules.time import EntityTime
+from xmpp_server.modules.version import Version
+
+#: In the order of their registration; a module comes behind those it needs.
+MODULES: tuple[type[Module], ...] = (
+    Delivery,
+    Offline,
+    ServiceDiscovery,
+    StableIds,
+    StreamManagementModule,
+    Carbons,
+    Ping,
+    EntityTime,
+    Version,
+)
+
+#: The configuration struct of each module by its name, for `config.load`.
+MODULE_CONFIGS: Mapping[str, type[msgspec.Struct]] = {module.name: module.Config for module in MODULES}
+
+
+def build_modules(config: Config) -> list[Module]:
+    """Make the modules that the configuration wants, in their order."""
+    built = []
+    for kind in MODULES:
+        settings = config.modules.get(kind.name)
+        enabled = kind.enabled_by_default if settings is None or settings.enabled is None else settings.enabled
+        if enabled:
+            built.append(kind(None if settings is None else settings.config))
+    return built
