@@ -482,7 +482,7 @@ class TestBound:
             (b"<!-- x -->", StreamCondition.RESTRICTED_XML),
             (b"<message></iq>", StreamCondition.NOT_WELL_FORMED),
             (b"text", StreamCondition.BAD_FORMAT),
-            (b"\xff", StreamCondition.UNSUPPORTED_ENCODING),
+            (b"<message>\xff</message>", StreamCondition.UNSUPPORTED_ENCODING),
         ],
     )
     def test_broken_xml_ends_the_stream_behind_what_was_whole(

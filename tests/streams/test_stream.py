@@ -80,7 +80,7 @@ class TestEnd:
     def test_broken_xml_while_closing(self, driver: Driver) -> None:
         driver.to_bound()
         driver.close()
-        driver.send(b"<<")
+        driver.send(b"<<>")
         assert driver.events[-1] == Ended(None)
 
     def test_see_other_host_names_it(self, driver: Driver) -> None:
