@@ -212,9 +212,12 @@ class Host:
             await wait
 
     def _no_account(self, stanza: Stanza, to: JID) -> Wait:
-        """RFC 6121 §8.5.1: nobody of that name here."""
+        """RFC 6121 §8.5.1: nobody of that name here; nothing tells a stranger so that an account would not."""
         if stanza.name == "presence":
             return None
+        if stanza.name == "iq" and to.is_bare:
+            kind = iq_type(stanza)
+            return self.iqs.request(stanza, kind, to, To.ACCOUNT, None, None) if kind in REQUESTS else None
         raise StanzaError(Condition.SERVICE_UNAVAILABLE)
 
     def _to_server(self, stanza: Stanza, to: JID) -> Wait:

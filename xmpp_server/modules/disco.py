@@ -53,8 +53,10 @@ class ServiceDiscovery(Module):
 
     def account_items(self, request: IqRequest) -> Element:
         """List an account's items: for its owner, the sessions (RFC 6121 §8.5.1, XEP-0030 §8)."""
-        disco = self._describe_account(request)
-        return self._items(disco)
+        try:
+            return self._items(self._describe_account(request))
+        except StanzaError:
+            return Element("query", DISCO_ITEMS)  # §8: an empty result, whether there is an account or not
 
     def _describe_server(self, request: IqRequest | None, node: str) -> Disco:
         disco = Disco(self._host.jid, None if request is None else request.sender, node, None)
