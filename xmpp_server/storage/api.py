@@ -90,8 +90,8 @@ class AccountRecord:
 class RosterItem:
     """A contact (RFC 6121 §2.1.2), or only a request from one.
 
-    `pending_in` is the stored inbound subscribe stanza (§3.1.3). An item with nothing but that is
-    not shown in the roster.
+    `pending_in` is the stored inbound subscribe stanza (§3.1.3). An item with nothing but that has
+    the `subscription` "" and is not shown in the roster.
     """
 
     jid: JID
