@@ -305,6 +305,12 @@ class TestRestart:
         other.send(header(to="other.example"), STARTTLS, HEADER)
         assert other.stream.host is driver.stream.host
 
+    @pytest.mark.parametrize("way", ["to_tls", "to_authenticated", "to_bound"])
+    def test_only_after_tls_and_sasl(self, driver: Driver, way: str) -> None:
+        getattr(driver, way)().send(header() * 1000)
+        driver.assert_ended(StreamCondition.UNSUPPORTED_STANZA_TYPE)
+        assert driver.policy.ids <= 3
+
     def test_features_after_authentication(self, driver: Driver) -> None:
         driver.to_tls().send(PLAIN)
         answer = driver.send(HEADER)

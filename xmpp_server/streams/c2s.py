@@ -143,9 +143,10 @@ class C2SStream(Stream):
         return element.name in _PASSED.get(element.ns, _NOTHING)
 
     def _open(self, event: StreamHeader) -> None:
-        """Answer a stream header: with ours first, whatever is wrong with it (RFC 6120 §4.9.1.2)."""
-        if self._state is not State.HEADER:
-            raise StreamError(StreamCondition.POLICY_VIOLATION, "A stream restarts only after TLS and SASL")
+        """Answer a stream header: with ours first, whatever is wrong with it (RFC 6120 §4.9.1.2).
+
+        There are three in a connection at most: the scanner takes one as such only after TLS or SASL has succeeded.
+        """
         authenticated_at = self.host if self.username is not None else None
         domain = header.addressed_domain(event)
         self.host = None if domain is None else self._policy.host(domain)
