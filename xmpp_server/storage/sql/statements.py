@@ -246,8 +246,7 @@ def _upsert(insert: sqlite.Insert | postgresql.Insert, table: Table) -> Insert:
 def _items(dialect: Dialect) -> ColumnElement[str]:
     """All items of a roster as one JSON text (rows.py reads it).
 
-    One value instead of a row per contact: sqlite3 gives up and takes back the interpreter lock for each row,
-    which costs more than the row when the event loop is busy.
+    One value instead of a row per contact, so that an account is loaded by one statement.
     """
     columns = (
         roster.c.contact,
