@@ -18,14 +18,15 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from xmpp_server.net.certificates import CertificateError, KeyPair, load_key_pair
 
+FILE_NAME = "self-signed.pem"
 LIFETIME_DAYS = 3650
 #: A certificate that ends sooner is made anew at the next start.
 RENEW_DAYS = 30
 _COMMON_NAME_CHARACTERS = 64
 
 
-def ensure_self_signed(path: Path, domains: Sequence[str]) -> KeyPair:
-    """Load the self-signed pair kept in one file, or make it where it is missing, old, or lacks a domain.
+def ensure_self_signed(directory: Path, domains: Sequence[str]) -> KeyPair:
+    """Load the self-signed pair of a directory, or make it where it is missing, ends soon, or lacks a domain.
 
     Key and certificate share the file, so that replacing it is one atomic rename; only its owner can read it.
 
@@ -33,6 +34,7 @@ def ensure_self_signed(path: Path, domains: Sequence[str]) -> KeyPair:
         CertificateError: The file cannot be written.
 
     """
+    path = directory / FILE_NAME
     if path.exists():
         try:
             pair = load_key_pair(path)
@@ -42,7 +44,7 @@ def ensure_self_signed(path: Path, domains: Sequence[str]) -> KeyPair:
         if pair is not None and pair.days_left() > RENEW_DAYS and wanted <= set(pair.names.hosts):
             return pair
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         _write_private(path, make_self_signed(domains, datetime.now(UTC)))
     except OSError as error:
         raise CertificateError(f"{path}: {error.strerror}") from None
