@@ -75,7 +75,7 @@ def test_h_wraps(world: World) -> None:
     client = managed(world, "juliet@example.org/balcony")
     sm = client.session.sm
     assert sm is not None
-    sm.acknowledged = MODULUS - 1
+    sm.queue.acknowledged = MODULUS - 1
     sm.ledger.received = MODULUS - 1
     send(world, client, 3)
     client.says("<a xmlns='urn:xmpp:sm:3' h='1'/>")

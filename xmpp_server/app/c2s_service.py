@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -125,6 +126,7 @@ class ClientService:
         self.runtime = runtime
         self.bytes_per_s = config.limits.client_bytes_per_s
         self.clients: set[Client] = set()
+        self._empty: asyncio.Event | None = None
         self._hosts = hosts
         self._backends = backends
         self._counters = counters
@@ -192,13 +194,23 @@ class ClientService:
         if session.closed:
             return Resumption(None, Condition.ITEM_NOT_FOUND)
         session.attach(client, client.lang)
+        self._counters.resumptions += 1
         log.info("resumed", session=str(session.jid), peer=client.peer, again=len(session.sm.queue))
         return Resumption(session, h=received % (1 << 32))
 
     def opened(self, client: Client) -> None:
         """Note a connection."""
+        self._counters.connections += 1
         self.clients.add(client)
 
     def closed(self, client: Client) -> None:
         """Forget a connection."""
         self.clients.discard(client)
+        if not self.clients and self._empty is not None:
+            self._empty.set()
+
+    async def all_closed(self) -> None:
+        """Wait until no client is connected."""
+        if self.clients:
+            self._empty = asyncio.Event()
+            await self._empty.wait()

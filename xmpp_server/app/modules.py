@@ -12,6 +12,7 @@ from xmpp_server.im.delivery import Delivery
 from xmpp_server.im.offline import Offline
 from xmpp_server.modules.carbons import Carbons
 from xmpp_server.modules.disco import ServiceDiscovery
+from xmpp_server.modules.legacy_session import LegacySession
 from xmpp_server.modules.ping import Ping
 from xmpp_server.modules.stable_ids import StableIds
 from xmpp_server.modules.stream_management import StreamManagementModule
@@ -25,6 +26,7 @@ MODULES: tuple[type[Module], ...] = (
     ServiceDiscovery,
     StableIds,
     StreamManagementModule,
+    LegacySession,
     Carbons,
     Ping,
     EntityTime,

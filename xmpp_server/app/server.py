@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import secrets
 from collections.abc import Callable, Sequence
@@ -30,8 +31,8 @@ from xmpp_server.net.loop_io import LoopIO
 from xmpp_server.net.runtime import LoopRuntime
 from xmpp_server.net.self_signed import ensure_self_signed
 from xmpp_server.net.tls import ALPN_XMPP_CLIENT, TlsServer
-from xmpp_server.storage.api import Storage
-from xmpp_server.storage.sql import open_storage
+from xmpp_server.storage.api import Durability, Storage
+from xmpp_server.storage.urls import storage_for
 
 log = structlog.get_logger()
 
@@ -70,7 +71,7 @@ class Server:
         loop = asyncio.get_running_loop()
         config.data_path.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.runtime = LoopRuntime(loop)
-        self.storage = open_storage(config.storage_url, config.storage.durability)
+        self.storage = storage_for(config.storage_url, Durability(config.storage.durability))
         await self.storage.open()
         secret = _lasting_secret(config.data_path / "fake-salt.key")
         iterations = config.auth.scram_iterations
@@ -104,7 +105,7 @@ class Server:
         if tls.certificate:
             default = load_key_pair(Path(tls.certificate), Path(tls.key) if tls.key else None)
         else:
-            default = ensure_self_signed(self.config.data_path / "tls", self.config.domains)
+            default = ensure_self_signed(self.config.data_path / "self-signed.pem", self.config.domains)
         return [default, *(load_key_pair(Path(one.certificate), Path(one.key)) for one in tls.domains.values())]
 
     async def _listen(self, loop: asyncio.AbstractEventLoop, tls: TlsServer) -> None:
@@ -170,9 +171,8 @@ class Server:
         await self._save_sessions()
         for client in clients:
             client.close(SHUTDOWN)
-        deadline = self.runtime.now() + self.config.timeouts.drain_s
-        while self.service.clients and self.runtime.now() < deadline:
-            await asyncio.sleep(0.02)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self.service.all_closed(), self.config.timeouts.drain_s)
         for client in list(self.service.clients):
             client.abort()
         await self.runtime.drain(timeout_s=2.0)

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections import deque
 from typing import TYPE_CHECKING
 
 from xmpp_server.core.receipts import Ledger
-from xmpp_server.errors import StreamCondition, StreamError
-from xmpp_server.xml.namespaces import SM
+from xmpp_server.streams.sm import MODULUS, SmQueue
+from xmpp_server.streams.sm_nonzas import REQUEST, acknowledgement
 from xmpp_server.xml.stanza import Receipt, Stanza
 
 if TYPE_CHECKING:
     from xmpp_server.core.session import Session
 
-REQUEST = f"<r xmlns='{SM}'/>".encode()
-MODULUS = 1 << 32
 #: Stanzas sent before the client is asked for an acknowledgement.
 REQUEST_EVERY = 8
 
@@ -39,7 +36,6 @@ class StreamManagement:
     """The state that survives a connection; made by `<enable/>`."""
 
     __slots__ = (
-        "acknowledged",
         "ledger",
         "queue",
         "requested_at",
@@ -57,9 +53,7 @@ class StreamManagement:
         #: How long a lost session waits for its client, in seconds.
         self.timeout_s = timeout_s
         self.resumable = bool(token)
-        self.queue: deque[Sent] = deque()
-        #: How many stanzas the client has acknowledged in all; `h` is this modulo 2**32.
-        self.acknowledged = 0
+        self.queue: SmQueue[Sent] = SmQueue()
         #: Stanzas sent since the last `<r/>`.
         self.unrequested = 0
         #: When the oldest unanswered `<r/>` was sent (monotonic seconds), or None.
@@ -74,7 +68,7 @@ class StreamManagement:
             receipt.hold()
             receipt.nudge = self.request
             item.receipt = receipt
-        self.queue.append(item)
+        self.queue.sent(item)
         self.unrequested += 1
         return item
 
@@ -92,17 +86,8 @@ class StreamManagement:
             StreamError: `h` exceeds what was sent (XEP-0198 §4).
 
         """
-        count = (h - self.acknowledged) % MODULUS
-        if count > len(self.queue):
-            sent = (self.acknowledged + len(self.queue)) % MODULUS
-            raise StreamError(
-                StreamCondition.UNDEFINED_CONDITION,
-                f"You acknowledged {h} stanzas, but only {sent} were sent",
-                app_xml=f"<handled-count-too-high xmlns='{SM}' h='{h}' send-count='{sent}'/>".encode(),
-            )
+        done = self.queue.acknowledge(h)
         self.requested_at = None
-        self.acknowledged += count
-        done = [self.queue.popleft() for _ in range(count)]
         for item in done:
             if item.receipt is not None:
                 item.receipt.release()
@@ -115,4 +100,4 @@ class StreamManagement:
 
     def _write_answer(self, count: int) -> None:
         if self.session.transport is not None:
-            self.session.transport.write(b"<a xmlns='%s' h='%d'/>" % (SM.encode(), count % MODULUS))
+            self.session.transport.write(acknowledgement(count % MODULUS))

@@ -13,6 +13,7 @@ from xmpp_server.core.management import Sent, StreamManagement
 from xmpp_server.core.session import Session
 from xmpp_server.jid import JID
 from xmpp_server.storage.api import SavedSession
+from xmpp_server.streams.sm import SmQueue
 from xmpp_server.xml.parser import parse
 from xmpp_server.xml.stanza import Stanza
 
@@ -48,7 +49,7 @@ def save(session: Session) -> SavedSession:
         raise ValueError("the session cannot be resumed")
     state = _State(
         received=sm.ledger.received,
-        acknowledged=sm.acknowledged,
+        acknowledged=sm.queue.acknowledged,
         timeout_s=sm.timeout_s,
         presence=None if session.presence is None else session.presence.wire,
         priority=session.priority,
@@ -78,9 +79,9 @@ async def restore(host: Host, saved: SavedSession) -> bool:
     host.accounts.activate(account)
     sm = StreamManagement(session, saved.token, state.timeout_s)
     sm.ledger.received = state.received
-    sm.acknowledged = state.acknowledged
-    for stanza, item in queue:
-        sm.queue.append(Sent(stanza, item.wire, item.stored_id, host.now()))
+    now = host.now()
+    sent = (Sent(stanza, item.wire, item.stored_id, now) for stanza, item in queue)
+    sm.queue = SmQueue(sent, state.acknowledged)
     host.sessions.adopt(session, sm)
     session.set_presence(presence, state.priority)
     host.hooks.session_restored.fire(SessionState(session, state.modules))

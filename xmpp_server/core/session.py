@@ -255,8 +255,7 @@ class Session:
         self.host.sessions.unbind(self)
         self.host.hooks.session_ended.fire(SessionEnd(self, text))
         if self.sm is not None:
-            items = list(self.sm.queue)
-            self.sm.queue.clear()
+            items = self.sm.queue.clear()
             if items:
                 self.host.keeper.unacknowledged(self, items)
         if transport is not None:

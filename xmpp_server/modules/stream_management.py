@@ -5,11 +5,12 @@ from __future__ import annotations
 from xmpp_server.core.host import Host
 from xmpp_server.core.module import Module, Xep
 from xmpp_server.core.session import Session
-from xmpp_server.errors import StreamCondition, StreamError
+from xmpp_server.errors import Condition, StreamCondition, StreamError
+from xmpp_server.streams.sm import parse_h
+from xmpp_server.streams.sm_nonzas import enabled, failed
 from xmpp_server.xml.element import Element
-from xmpp_server.xml.namespaces import SM, STANZA_ERRORS
+from xmpp_server.xml.namespaces import SM
 from xmpp_server.xml.stanza import Stanza
-from xmpp_server.xml.writer import serialize
 
 TRUE = ("true", "1")
 
@@ -38,16 +39,11 @@ class StreamManagementModule(Module):
         if transport is None:
             return
         if session.sm is not None:
-            failed = Element("failed", SM)
-            failed.add("unexpected-request", STANZA_ERRORS)
-            transport.write(serialize(failed))
+            transport.write(failed(Condition.UNEXPECTED_REQUEST))
             return
         resume = stanza.attrs.get("resume") in TRUE
         sm = self._host.sessions.manage(session, resume=resume, max_s=_seconds(stanza.attrs.get("max")))
-        enabled = Element("enabled", SM)
-        if sm.resumable:
-            enabled.attrs.update(id=sm.token, resume="true", max=str(int(sm.timeout_s)))
-        transport.write(serialize(enabled))
+        transport.write(enabled(sm.token, int(sm.timeout_s)) if sm.resumable else enabled())
 
     def request(self, session: Session, stanza: Stanza) -> None:
         """Answer with what is safe (§4)."""
@@ -59,11 +55,8 @@ class StreamManagementModule(Module):
         """Take an acknowledgement (§4); a malformed one is a stream error."""
         if session.sm is None:
             raise StreamError(StreamCondition.UNSUPPORTED_STANZA_TYPE, "Stream management is not enabled")
-        try:
-            h = int(stanza.attrs.get("h", ""))
-        except ValueError:
-            h = -1
-        if not 0 <= h < 1 << 32:
+        h = parse_h(stanza.attrs.get("h"))
+        if h is None:
             raise StreamError(StreamCondition.POLICY_VIOLATION, "h is a number below 2**32")
         session.acknowledge(h)
 

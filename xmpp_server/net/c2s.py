@@ -46,11 +46,25 @@ class Resumption:
 class Service(Protocol):
     """What the driver asks of the server around it."""
 
-    policy: C2SPolicy
-    tls: TlsServer
-    runtime: LoopRuntime
-    bytes_per_s: int
-    """What a client may send in the long run; 0 is no limit."""
+    @property
+    def policy(self) -> C2SPolicy:
+        """The hosts of the listener."""
+        ...
+
+    @property
+    def tls(self) -> TlsServer:
+        """The certificates for STARTTLS."""
+        ...
+
+    @property
+    def runtime(self) -> LoopRuntime:
+        """Time and tasks."""
+        ...
+
+    @property
+    def bytes_per_s(self) -> int:
+        """What a client may send in the long run; 0 is no limit."""
+        ...
 
     async def answer(self, domain: str, query: Query, client: Client) -> Answer:
         """Answer a question of a SASL exchange, not before the back-off for this client has passed."""
@@ -359,7 +373,7 @@ class Client:
 
     def _establish(self, session: Session, jid: JID, resumed_h: int | None) -> Events:
         """Join the session to this connection, or let it go if the connection is gone meanwhile."""
-        if self._connection is None or self._stream.closed:
+        if self._connection is None or not self._stream.waiting:
             session.connection_lost()
             return []
         self._session = session

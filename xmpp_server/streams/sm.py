@@ -6,7 +6,7 @@ What was received, and which of it is safe to acknowledge, is the session's to k
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Generic, TypeVar
 
 from xmpp_server.errors import StreamCondition, StreamError
@@ -43,6 +43,9 @@ class SmQueue(Generic[T]):
     def __len__(self) -> int:
         return len(self._items)
 
+    def __iter__(self) -> Iterator[T]:
+        return iter(self._items)
+
     @property
     def sent_count(self) -> int:
         """How many stanzas were sent since <enabled/>, modulo 2**32."""
@@ -69,9 +72,11 @@ class SmQueue(Generic[T]):
         self.acknowledged = h
         return dropped
 
-    def unacked(self) -> list[T]:
-        """Return what has to be sent again on resumption, oldest first."""
-        return list(self._items)
+    def clear(self) -> list[T]:
+        """Drop all and return it, oldest first: the session is over."""
+        dropped = list(self._items)
+        self._items.clear()
+        return dropped
 
 
 def _handled_count_too_high(h: int, sent_count: int) -> StreamError:
