@@ -103,7 +103,7 @@ class JID(str):
         return f"JID({str(self)!r})"
 
     def __reduce__(self) -> tuple[Callable[[str], JID], tuple[str]]:
-        return _parse, (str(self),)
+        return _parsed, (str(self),)
 
     def __copy__(self) -> Self:
         return self
@@ -212,5 +212,9 @@ class _Cache(dict[str, JID]):
 
 _cache = _Cache()
 _intern = _cache.intern
-_parse = _cache.__getitem__
-JID.parse = _parse
+JID.parse = _cache.__getitem__
+
+
+def _parsed(text: str) -> JID:
+    """Unpickle."""
+    return JID.parse(text)
