@@ -169,7 +169,7 @@ def test_relative_paths_start_at_the_folder_of_the_file(read, tmp_path):
     assert config.storage_url == f"sqlite:///{tmp_path}/data/xmpp.db"
 
 
-@pytest.mark.parametrize("url", ["sqlite:////srv/x.db", "sqlite:///:memory:", "postgresql:///xmpp"])
+@pytest.mark.parametrize("url", ["sqlite:////srv/x.db", "memory:", "postgresql:///xmpp"])
 def test_other_storage_urls_stay(read, url):
     assert read(f'[storage]\nurl = "{url}"').storage_url == url
 

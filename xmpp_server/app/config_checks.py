@@ -17,7 +17,7 @@ _CONTACT = re.compile(r"(?:mailto|xmpp|https?):\S+")
 _PRIVILEGE = re.compile(
     r"roster=(?:get|set|both)|message=outgoing|presence=(?:managed_entity|roster)|iq=(?:get|set|both)"
 )
-_DATABASES = ("sqlite", "postgresql")
+_STORES = ("sqlite:///", "postgresql://")
 
 
 def checked(config: Config, path: Path | None) -> Config:
@@ -50,8 +50,8 @@ class _Checks:
         self._among("auth.anonymous", auth.anonymous, domains)
         if auth.backoff_max_s < auth.backoff_s:
             raise self._error("auth.backoff_max_s", "is less than backoff_s")
-        if config.storage.url.partition(":")[0].partition("+")[0] not in _DATABASES:
-            raise self._error("storage.url", "must begin with sqlite:/// or postgresql://")
+        if config.storage.url != "memory:" and not config.storage.url.startswith(_STORES):
+            raise self._error("storage.url", "must begin with sqlite:/// or postgresql://, or be memory:")
         for kind in config.contact.__struct_fields__:
             for address in getattr(config.contact, kind):
                 if not _CONTACT.fullmatch(address):

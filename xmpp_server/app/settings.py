@@ -214,6 +214,6 @@ class Config(Table, frozen=True, kw_only=True):
     def storage_url(self) -> str:
         """`storage.url` with a relative SQLite path taken from `data_dir`."""
         scheme, _, path = self.storage.url.partition(":///")
-        if scheme.partition("+")[0] != "sqlite" or path.startswith("/") or path in ("", ":memory:"):
+        if scheme != "sqlite" or not path or path.startswith("/"):
             return self.storage.url
-        return f"{scheme}:///{self.data_path / path}"
+        return f"sqlite:///{self.data_path / path}"
