@@ -77,6 +77,13 @@ class Recorder:
         await self.until(lambda: event in self.events)
 
 
+async def settle(condition: Callable[[], bool]) -> None:
+    """Let the loop turn until something is so that nobody announces."""
+    async with asyncio.timeout(5):
+        while not condition():  # noqa: ASYNC110
+            await asyncio.sleep(0.001)
+
+
 Serve = Callable[..., Awaitable[tuple[Recorder, int]]]
 
 

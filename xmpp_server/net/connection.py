@@ -210,6 +210,11 @@ class Connection(asyncio.BufferedProtocol):
                 return
         transport.write(data)
 
+    def _mark(self) -> None:
+        if self._outbox and not self._marked:
+            self._marked = True
+            self._io.mark(self)
+
     def _drop_outbox(self) -> None:
         self._outbox.clear()
         self._queued_bytes = 0
@@ -253,6 +258,7 @@ class Connection(asyncio.BufferedProtocol):
         if out := tls.outgoing():
             self._write_control(out)
         if fresh and tls.session is not None:
+            self._mark()  # what was written during the handshake
             self._handler.tls_established()
         if plain and not self._closing:
             self._handler.received(plain)
@@ -293,9 +299,7 @@ class Connection(asyncio.BufferedProtocol):
     def resume_writing(self) -> None:
         """asyncio: the peer has caught up."""
         self._write_paused = False
-        if self._outbox and not self._marked:
-            self._marked = True
-            self._io.mark(self)
+        self._mark()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """asyncio: the socket is closed."""
