@@ -8,11 +8,10 @@ from datetime import timedelta
 
 import pytest
 
+from tests.storage.values import CREATED, JULIET, KEYS, ROMEO, account, message
 from xmpp_server.jid import JID
 from xmpp_server.sasl.credentials import ScramKeys
 from xmpp_server.storage.api import NoSuchAccountError, OfflineMessage, RosterItem, SavedSession, Storage
-
-from .examples import CREATED, JULIET, KEYS, ROMEO, account, message
 
 BENVOLIO = RosterItem(JID.parse("benvolio@example.org"), "Ben \"&<'", "both", False, True, ("Friends", "Verona ☃"))
 NURSE = RosterItem(JID.parse("nurse@example.org"), ask=True)

@@ -90,6 +90,17 @@ class PostgresDriver:
             await _disconnect(self._writer)
         self._pool = self._writer = None
 
+    async def revision(self) -> str | None:
+        """Read the revision of the schema, None for an empty database."""
+        try:
+            connection = await self._connect()
+        except _FAULTS as error:
+            raise _storage_error(error) from error
+        try:
+            return await migration.revision_postgresql(connection, self.statements)
+        finally:
+            await _disconnect(connection)
+
     async def read(self, script: Script[T]) -> T:
         """Run a reading script on a connection of the pool."""
         if self._pool is None:

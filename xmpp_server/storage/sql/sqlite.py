@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from queue import SimpleQueue
@@ -33,6 +34,8 @@ U = TypeVar("U")
 _SYNCHRONOUS = {Durability.FULL: "FULL", Durability.PROCESS: "NORMAL", Durability.RELAXED: "OFF"}
 # Statements that stay prepared on a connection.
 _PREPARED = 256
+_WAL_PAUSE_S = 0.02
+
 # Readers are not locked out but while another process recovers or closes the file.
 _READ_LOCK_TIMEOUT_S = 0.05
 
@@ -86,6 +89,16 @@ class SqliteDriver:
             await self._writer.stop()
         self._reader = self._writer = None
 
+    async def revision(self) -> str | None:
+        """Read the revision of the schema, None if the file is not there or empty."""
+        if not self._path.exists():
+            return None
+        try:
+            with contextlib.closing(self._connect(self._lock_timeout_s)) as connection:
+                return migration.revision_sqlite(connection, self.statements)
+        except sqlite3.Error as error:
+            raise _storage_error(error) from error
+
     async def read(self, script: Script[T]) -> T:
         """Run a reading script, here and now."""
         if self._reader is None:
@@ -110,12 +123,25 @@ class SqliteDriver:
     def _connect_writer(self) -> sqlite3.Connection:
         connection = self._connect(self._lock_timeout_s)
         try:
-            connection.execute("PRAGMA journal_mode = WAL").fetchall()
+            self._use_wal(connection)
             connection.execute(f"PRAGMA synchronous = {_SYNCHRONOUS[self._durability]}")
         except BaseException:
             connection.close()
             raise
         return connection
+
+    def _use_wal(self, connection: sqlite3.Connection) -> None:
+        """Switch a new file to WAL. SQLite does not wait for another process that does so at the same time."""
+        give_up = time.monotonic() + self._lock_timeout_s
+        while True:
+            try:
+                connection.execute("PRAGMA journal_mode = WAL").fetchall()
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > give_up:
+                    raise
+                time.sleep(_WAL_PAUSE_S)
+            else:
+                return
 
     def _connect(self, lock_timeout_s: float) -> sqlite3.Connection:
         return sqlite3.connect(self._path, timeout=lock_timeout_s, isolation_level=None, cached_statements=_PREPARED)

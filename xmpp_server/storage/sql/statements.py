@@ -231,7 +231,13 @@ def _many_binds(table: Table, size: int) -> list[dict[str, BindParameter[object]
 
 def _has_table(dialect: Dialect, name: str) -> Select[*tuple[object, ...]]:
     if dialect.name == "postgresql":
-        return select(func.to_regclass(literal(name, Text)).is_not(None))
+        # Not to_regclass(): it believes its cache, even behind the lock that another upgrade has just released.
+        tables = table("pg_tables", column("schemaname"), column("tablename"), schema="pg_catalog")
+        return (
+            select(func.count())
+            .select_from(tables)
+            .where(tables.c.schemaname == func.current_schema(), tables.c.tablename == literal(name, Text))
+        )
     tables = table("sqlite_master", column("name"))
     return select(func.count()).select_from(tables).where(tables.c.name == name)
 

@@ -45,6 +45,9 @@ class Driver(Committer, Protocol):
     async def close(self) -> None:
         """Finish what was submitted and disconnect."""
 
+    async def revision(self) -> str | None:
+        """Read the revision of the schema over a connection of its own, None for an empty database."""
+
     async def read(self, script: Script[T]) -> T:
         """Run a reading script; raises `StorageError`."""
 
@@ -84,6 +87,10 @@ class SqlStorage:
         """Commit what is queued and disconnect."""
         await self._writer.drain()
         await self._driver.close()
+
+    async def revision(self) -> str | None:
+        """Read the revision of the schema, open or not; None for an empty database."""
+        return await self._driver.revision()
 
     async def load_account(self, jid: JID, kinds: Collection[str] = ()) -> LoadedAccount | None:
         """Read at once what a session of a bare JID needs, None if there is no such account."""

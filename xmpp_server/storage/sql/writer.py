@@ -113,9 +113,9 @@ class GroupWriter:
         if self._flying or not self._waiting:
             self._due = bool(self._waiting)
             return
-        self._due = False
         size = self._limits.batch_rows
         self._flying, self._waiting = self._waiting[:size], self._waiting[size:]
+        self._due = bool(self._waiting)
         self._waiting_bytes = sum(job.size_bytes for job in self._waiting)
         self._committer.submit([job.work for job in self._flying], self._finished)
 
