@@ -13,7 +13,7 @@ import pytest
 import trustme
 from OpenSSL import SSL
 
-from tests.net.conftest import Serve
+from tests.net.conftest import Serve, settle
 from xmpp_server.net.certificates import CertificateError, KeyPair, load_key_pair
 from xmpp_server.net.tls import ALPN_XMPP_CLIENT, TlsServer
 from xmpp_server.net.tls_channel import PlaintextBuffer, TlsChannel, TlsError
@@ -163,7 +163,7 @@ async def test_old_versions_are_refused(serve: Serve, server: TlsServer) -> None
     body = b"\x03\x02" + bytes(32) + b"\x00" + b"\x00\x02\xc0\x13" + b"\x01\x00"
     hello = b"\x01" + len(body).to_bytes(3, "big") + body
     writer.write(b"\x16\x03\x01" + len(hello).to_bytes(2, "big") + hello)
-    await recorder.until(lambda: recorder.link._closing)
+    await settle(lambda: recorder.link._closing)
     writer.close()
     await recorder.until_event("lost")
     assert isinstance(recorder.error, TlsError)
