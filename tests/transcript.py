@@ -44,6 +44,7 @@ def play(world: World, text: str) -> None:
         for domain, remote in world.remotes.items():
             heard[domain].extend(remote.hears())
 
+    listen()
     for line in _lines(text):
         _act(world, line, heard)
         listen()

@@ -1,0 +1,157 @@
+"""RFC 6121 §4: presence: broadcast, directed, probed; subscriptions (§3) are handed on to `im.subscribing`."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+
+import msgspec
+
+from xmpp_server.core.accounts import Account
+from xmpp_server.core.host import Host
+from xmpp_server.core.module import Inbound, Module, Order, Outbound, PresenceChange, SessionEnd, Verdict
+from xmpp_server.core.session import Session
+from xmpp_server.errors import Condition, StanzaError
+from xmpp_server.im.directed import Directed
+from xmpp_server.im.fanout import Barrier, Fanout, joined
+from xmpp_server.im.probes import Probes
+from xmpp_server.im.roster import Roster
+from xmpp_server.im.subscribing import Subscribing
+from xmpp_server.jid import JID
+from xmpp_server.stanzas.presence import SUBSCRIPTION_TYPES, PresenceType, presence_type, priority
+from xmpp_server.xml.element import Element
+from xmpp_server.xml.namespaces import CLIENT
+from xmpp_server.xml.stanza import Stanza
+
+AVAILABLE = PresenceType.AVAILABLE
+UNAVAILABLE = PresenceType.UNAVAILABLE
+
+
+class PresenceConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`[modules.presence]`: `directed_limit` is to how many addresses a session may direct presence."""
+
+    directed_limit: int = 10_000
+
+
+class Presence(Module):
+    """Tells who is there to those who may know."""
+
+    name = "presence"
+    needs = (Roster,)
+    Config = PresenceConfig
+    config: PresenceConfig
+
+    def register(self, host: Host) -> None:
+        """Take all presence that no policy has stopped."""
+        self._host = host
+        self._roster = host.module(Roster)
+        self._fanout = Fanout(host)
+        self._directed = Directed(self.config.directed_limit)
+        self._probes = Probes(host, self._roster, self._fanout)
+        self._subscribing = Subscribing(host, self._roster, self._fanout)
+        host.hooks.presence_out.add(self._outbound, Order.DELIVER)
+        host.hooks.presence_in.add(self._inbound, Order.DELIVER)
+        host.hooks.session_ended.add(self._ended)
+        self._roster.removed.add(self._subscribing.removed)
+
+    # For other modules.
+
+    @property
+    def barriers(self) -> list[Barrier]:
+        """Who is kept apart from whom; presence between local accounts passes these instead of the hooks."""
+        return self._fanout.barriers
+
+    def withdraw(self, account: Account, contact: JID) -> None:
+        """Make an account look offline to a contact, as when it begins to block them (XEP-0191 §3.3)."""
+        self._fanout.later(self._subscribing.withdraw(account, contact))
+
+    def reveal(self, account: Account, contact: JID) -> None:
+        """Send a contact, if subscribed, the account's presence: they are no longer blocked (XEP-0191 §3.4)."""
+        if self._roster.may_see(account, contact):
+            self._fanout.later(self._subscribing.reveal(account, contact))
+
+    # What local sessions send.
+
+    def _outbound(self, event: Outbound) -> Verdict:
+        stanza, session = event.stanza, event.session
+        kind = presence_type(stanza)
+        to = stanza.to
+        if to is None:
+            if kind is AVAILABLE:
+                return joined(self._available(session, stanza)) or True
+            if kind is UNAVAILABLE:
+                return joined(self._unavailable(session, stanza)) or True
+            if kind is PresenceType.ERROR:
+                return True
+            raise StanzaError(Condition.BAD_REQUEST, "This presence needs an address")
+        if kind in SUBSCRIPTION_TYPES:
+            return self._subscribing.send(session.account, stanza, kind)
+        if kind in (AVAILABLE, UNAVAILABLE):
+            self._directed.note(session, stanza, to)
+        return False
+
+    def _available(self, session: Session, stanza: Stanza) -> list[Awaitable[None]]:
+        """§4.2.2, §4.4.2: initial presence, or an update."""
+        old = session.presence
+        session.set_presence(stanza, priority(stanza))
+        account = session.account
+        waits = self._fanout.tell(account, stanza, self._roster.audience(account).subscribers)
+        self._tell_own(account, stanza)
+        if old is None:
+            waits += self._probes.introduce(session)
+            self._subscribing.remind(session)
+        self._host.hooks.presence_changed.fire(PresenceChange(session, old, stanza))
+        return waits
+
+    def _unavailable(self, session: Session, stanza: Stanza) -> list[Awaitable[None]]:
+        """§4.5.2: to subscribers if they know of this resource, and to everybody whom presence was directed to."""
+        old = session.presence
+        account = session.account
+        directed = self._directed.take(session)
+        if old is None:
+            return self._fanout.tell(account, stanza, directed)
+        session.set_presence(None)
+        subscribers = self._roster.audience(account).subscribers
+        told = set(subscribers)
+        told.add(account.jid)
+        waits = self._fanout.tell(account, stanza, subscribers)
+        waits += self._fanout.tell(account, stanza, [jid for jid in directed if jid.bare not in told])
+        self._tell_own(account, stanza)
+        self._host.hooks.presence_changed.fire(PresenceChange(session, old, None))
+        return waits
+
+    def _tell_own(self, account: Account, stanza: Stanza) -> None:
+        """§4.2.2: everybody is subscribed to themselves."""
+        wire = stanza.readdressed(account.jid)
+        for session in tuple(account.sessions.values()):
+            if session.presence is not None:
+                session.send(stanza, wire)
+
+    def _ended(self, event: SessionEnd) -> None:
+        """§4.5.2: the server says it for a client that did not."""
+        session = event.session
+        element = Element("presence", CLIENT, {"type": UNAVAILABLE.value})
+        if event.text:
+            element.add("status", text=event.text)
+        self._fanout.later(self._unavailable(session, Stanza.build(element, session.jid, None)))
+
+    # What local accounts get.
+
+    def _inbound(self, event: Inbound) -> Verdict:
+        stanza, account = event.stanza, event.account
+        kind = presence_type(stanza)
+        if kind in SUBSCRIPTION_TYPES:
+            return self._subscribing.receive(account, stanza, kind)
+        if kind is PresenceType.PROBE:
+            return joined(self._probes.answer(account, stanza)) or True
+        resource = event.to.resourcepart
+        if resource is None:  # §8.5.2: to all available resources, of negative priority too
+            for session in tuple(account.sessions.values()):
+                if session.presence is not None:
+                    session.send(stanza, stanza.wire)
+            return True
+        addressee = account.sessions.get(resource)
+        if addressee is not None:  # §8.5.3.1; it need not be available, as in a room before initial presence
+            if kind is PresenceType.ERROR and stanza.sender is not None:
+                self._directed.forget(addressee, stanza.sender)
+            addressee.send(stanza, stanza.wire)
+        return True
