@@ -119,6 +119,7 @@ class StanzaError(Exception):
     """A stanza cannot be processed; `Host` turns it into an error stanza for the sender.
 
     `text` is public. `app` is the name and namespace of an application-specific condition (RFC 6120 §8.3.4).
+    `echo` is false where the error must not repeat what was sent, as a password.
     """
 
     def __init__(
@@ -128,20 +129,20 @@ class StanzaError(Exception):
         *,
         type: ErrorType | None = None,  # noqa: A002 - the attribute's name on the wire
         app: tuple[str, str] | None = None,
+        echo: bool = True,
     ) -> None:
         super().__init__(condition.value, text)
         self.condition = condition
         self.text = text
         self.type = type or DEFAULT_TYPES[condition]
         self.app = app
+        self.echo = echo
 
 
 class StreamError(Exception):
     """A stream cannot go on; the connection sends `<stream:error/>` and closes (RFC 6120 §4.9.1)."""
 
-    def __init__(
-        self, condition: StreamCondition, text: str = "", *, app_xml: bytes = b""
-    ) -> None:
+    def __init__(self, condition: StreamCondition, text: str = "", *, app_xml: bytes = b"") -> None:
         super().__init__(condition.value, text)
         self.condition = condition
         self.text = text

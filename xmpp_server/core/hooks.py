@@ -193,7 +193,8 @@ class Hooks:
         self.presence_in: Filter[Inbound] = Filter()
         """Presence for a local account, subscriptions and probes included. `im.presence` consumes at DELIVER."""
         self.iq_in: Filter[Inbound] = Filter()
-        """An IQ for a full JID here. `im.delivery` consumes at DELIVER."""
+        """An IQ for an account here, from somebody else; what is left for a bare JID goes to its handler. `im.delivery`
+        consumes those for a full JID at DELIVER."""
         self.session_bound: Notify[Session] = Notify()
         """A session has its resource; nothing was sent or received on it yet."""
         self.session_resumed: Notify[Session] = Notify()

@@ -15,6 +15,7 @@ from xmpp_server.core.hooks import Hooks, Inbound, Outbound, Verdict, Wait
 from xmpp_server.core.ids import Ids
 from xmpp_server.core.iq import Access, IqHandler, To
 from xmpp_server.core.keeper import Keeper, NoKeeper
+from xmpp_server.core.provisioning import Provisioning
 from xmpp_server.core.registry import Registry
 from xmpp_server.errors import Condition, StanzaError, StreamCondition, StreamError
 from xmpp_server.jid import JID
@@ -72,6 +73,7 @@ class Host:
         self.hooks = Hooks()
         self.accounts = Accounts(self)
         self.sessions = Registry(self)
+        self.provisioning = Provisioning(self)
         self.iqs = Dispatch(self)
         self.keeper: Keeper = NoKeeper()
         self.modules: dict[type[Module], Module] = {}
@@ -243,16 +245,16 @@ class Host:
         return _wait(self.hooks.presence_in.run(Inbound(stanza, account, to)))
 
     def _iq_in(self, account: Account, stanza: Stanza, to: JID) -> Wait:
-        if to.is_bare:
-            kind = iq_type(stanza)
-            if kind in REQUESTS:
-                return self.iqs.request(stanza, kind, to, To.ACCOUNT, None, account)
-            self.iqs.reply(stanza)
-            return None
         verdict = self.hooks.iq_in.run(Inbound(stanza, account, to))
-        if not verdict:
+        if verdict:
+            return _wait(verdict)
+        if to.is_full:
             raise StanzaError(Condition.SERVICE_UNAVAILABLE)
-        return _wait(verdict)
+        kind = iq_type(stanza)
+        if kind in REQUESTS:
+            return self.iqs.request(stanza, kind, to, To.ACCOUNT, None, account)
+        self.iqs.reply(stanza)
+        return None
 
 
 def _wait(verdict: Verdict) -> Wait:

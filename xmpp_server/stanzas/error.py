@@ -37,9 +37,9 @@ LEGACY_CODES = {
 def error_reply(stanza: Stanza, error: StanzaError, by: JID | None = None) -> Stanza | None:
     """Answer `stanza` with an error, or return None if it is one that is never answered.
 
-    The addresses are swapped and the payload is repeated. A stanza without 'to' was meant for its sender's
-    own account, which therefore answers (RFC 6120 §10.3). `by` names who detected the error, where that is
-    another entity than the one which was addressed.
+    The addresses are swapped and the payload is repeated, unless `error.echo` forbids. A stanza without 'to'
+    was meant for its sender's own account, which therefore answers (RFC 6120 §10.3). `by` names who detected
+    the error, where that is another entity than the one which was addressed.
     """
     if not answerable(stanza):
         return None
@@ -50,7 +50,7 @@ def error_reply(stanza: Stanza, error: StanzaError, by: JID | None = None) -> St
         value = stanza.attrs.get(name)
         if value is not None:
             reply.attrs[name] = value
-    for child in stanza.element.elements():
+    for child in stanza.element.elements() if error.echo else ():
         if not (child.name == "error" and child.ns == stanza.ns):
             reply.append(child)
     reply.append(error_element(error, stanza.ns, None if by == answerer else by))
