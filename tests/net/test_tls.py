@@ -102,6 +102,10 @@ async def test_what_was_written_early_follows_the_handshake(
     recorder.link.write(b"early")
     reader, writer = await opening
     assert await reader.readexactly(5) == b"early"
+    recorder.link.write(b"")
+    await asyncio.sleep(0)
+    recorder.link.write(b"late")
+    assert await reader.readexactly(4) == b"late"
     writer.close()
 
 

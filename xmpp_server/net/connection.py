@@ -96,7 +96,7 @@ class Connection(asyncio.BufferedProtocol):
         self._close_timer: asyncio.TimerHandle | None = None
         #: Address and port of the peer; (`UNIX_HOST`, 0) on a Unix socket.
         self.peer: tuple[str, int] = (UNIX_HOST, 0)
-        #: Called when the connection is gone, before `ConnectionHandler.lost`: for whoever counts connections.
+        #: Called when the connection is gone, after `ConnectionHandler.lost`: for whoever counts connections.
         self.on_end: Callable[[], None] | None = None
 
     @property
@@ -113,7 +113,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def write(self, data: bytes) -> None:
         """Queue bytes for the peer; ignored once the connection is closing or gone."""
-        if self._closing:
+        if self._closing or not data:
             return
         self._outbox.append(data)
         self._queued_bytes += len(data)

@@ -187,7 +187,7 @@ class TlsChannel:
         """Why a call failed; leaves OpenSSL's error queue empty, which the next call relies on."""
         try:
             self._connection._raise_ssl_error(self._ssl, result)
-        except SSL.Error as error:
+        except (SSL.Error, AlpnMismatchError) as error:
             return describe(error)
         return "unknown TLS error"
 
