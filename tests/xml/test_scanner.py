@@ -389,16 +389,6 @@ class TestProgress:
             assert stanza.children == ("jabber:client a", f"jabber:client b{number}")
         assert len(pool.shelf(LIMITS)) == 2
 
-    def test_worn_parsers_are_given_up(self) -> None:
-        pool = ParserPool()
-        scanner = Scanner(LIMITS, pool)
-        scanner.step = False
-        scanner.feed(HEADER + b"<iq/>")
-        before = pool.shelf(LIMITS)[0]
-        for block in range(60):
-            scanner.feed(b"<iq>" + b"".join(b"<a%d.%d/>" % (block, n) for n in range(39)) + b"</iq>")
-        assert before not in pool.shelf(LIMITS)
-
 
 PIECES = st.sampled_from(
     [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final, NoReturn
+from typing import NoReturn
 from xml.parsers.expat import ExpatError, ParserCreate, XMLParserType, errors
 
 from xmpp_server.errors import StreamCondition, StreamError
@@ -13,10 +13,6 @@ from .namespaces import CONTENT, STREAM
 from .parser import attribute_keys
 from .stanza import STANDARD_SCOPE, Scope
 from .writer import escape_attr
-
-#: Expat keeps every name it has seen: a parser is given up after so many names, or so many bytes.
-MAX_NAMES: Final = 2_000
-MAX_BYTES: Final = 1_048_576
 
 _STREAM_TAG = f"{STREAM} stream"
 
@@ -37,7 +33,7 @@ class ContentParser:
     `parse(data, False)` fills `log`; it raises ExpatError, or StreamError for what XMPP forbids or the limits refuse.
     """
 
-    __slots__ = ("_intern", "expat", "fed", "log", "parse", "shelf")
+    __slots__ = ("expat", "fed", "log", "names", "parse", "shelf")
 
     def __init__(
         self,
@@ -48,8 +44,9 @@ class ContentParser:
     ) -> None:
         #: Where it is kept while no stream needs it; None if it serves one stream only.
         self.shelf = shelf
-        self._intern: dict[str, str] = {}
-        self.expat: XMLParserType = ParserCreate("UTF-8", " ", self._intern)
+        #: The names of elements and attributes that it keeps.
+        self.names: dict[str, str] = {}
+        self.expat: XMLParserType = ParserCreate("UTF-8", " ", self.names)
         self.log: list[Entry] = []
         self.parse: Callable[[bytes | bytearray | memoryview, bool], int] = self.expat.Parse
         head = _root_start(scope, root)
@@ -58,11 +55,6 @@ class ContentParser:
         self.fed = len(head)
         _watch_content(self.expat, self.log, limits)
         _refuse_restricted(self.expat)
-
-    @property
-    def is_worn(self) -> bool:
-        """True if the parser has kept so much that a new one is due."""
-        return self.fed > MAX_BYTES or len(self._intern) > MAX_NAMES
 
     @property
     def is_waiting(self) -> bool:

@@ -16,6 +16,7 @@ from .events import Event, ScanLimits, StreamFooter, StreamHeader
 from .expat import ContentParser, HeaderParser, scope_of, stream_error
 from .namespaces import CLIENT
 from .parser import attribute_keys
+from .pool import SHARED_POOL, ParserPool
 from .stanza import STANDARD_SCOPE, Scope, Stanza, start_tag_end
 
 __all__ = ["Event", "ParserPool", "ScanLimits", "Scanner", "StreamFooter", "StreamHeader"]
@@ -23,34 +24,13 @@ __all__ = ["Event", "ParserPool", "ScanLimits", "Scanner", "StreamFooter", "Stre
 #: So often the bytes of the stanza limit may be scanned again, because a ">" did not end a token.
 MAX_RESCANS: Final = 16
 
-_LT, _SLASH = b"</"
+_LT, _SLASH, _GT = b"</>"
 # White space, then what shows that no element follows: text (CDATA is text, too), a comment or a DTD.
 _GAP = re.compile(rb"[ \t\r\n]*([^< \t\r\n]|<!\[|<!(?=[^\[]))?")
 _ROOT_NAME = re.compile(rb"<([^\s/>?!]+)[^<]*\Z")
-_KNOWN = {f"{CLIENT} {name}": (name, f"<{name}".encode()) for name in ("message", "presence", "iq")}
+# Tag -> local name, beginning of the start tag, its length.
+_KNOWN = {f"{CLIENT} {name}": (name, f"<{name}".encode(), len(name) + 1) for name in ("message", "presence", "iq")}
 _FOOTER = StreamFooter()
-
-
-class ParserPool:
-    """Parsers that stand between two stanzas: an idle stream holds none (they take 10 to 15 KiB each)."""
-
-    def __init__(self, size: int = 64) -> None:
-        self._size = size
-        self._shelves: dict[ScanLimits, list[ContentParser]] = {}
-
-    def shelf(self, limits: ScanLimits) -> list[ContentParser]:
-        """Return the parsers of the standard scope that keep these limits."""
-        return self._shelves.setdefault(limits, [])
-
-    def put_back(self, parser: ContentParser) -> None:
-        """Keep a parser for the next stream, unless it is worn or made for one stream only."""
-        if parser.shelf is None or parser.is_worn or len(parser.shelf) >= self._size:
-            parser.close()
-        else:
-            parser.shelf.append(parser)
-
-
-_SHARED_POOL: Final = ParserPool()
 
 
 class Scanner:
@@ -76,7 +56,7 @@ class Scanner:
         "step",
     )
 
-    def __init__(self, limits: ScanLimits, pool: ParserPool = _SHARED_POOL) -> None:
+    def __init__(self, limits: ScanLimits, pool: ParserPool = SHARED_POOL) -> None:
         self.step = True
         self._pool = pool
         self.limits = limits
@@ -116,7 +96,7 @@ class Scanner:
             return events
         try:
             if self._is_open and not self.step and not self._buffer:
-                self._scan_block(bytes(data), events)
+                self._scan_block(data if type(data) is bytes else bytes(data), events)
             else:
                 self._buffer += data
                 self._scan_buffer(events)
@@ -129,11 +109,13 @@ class Scanner:
 
     def _scan_block(self, block: bytes, events: list[Event]) -> None:
         """Scan from a stanza boundary on; the usual block ends at one, too, and is never copied."""
-        cut = block.rfind(b">") + 1
+        cut = len(block) if block[-1:] == b">" else block.rfind(b">") + 1
         at = 0
         error = None
         if cut:
-            self._parser = parser = self._take_parser()
+            shelf = self._shelf
+            parser = shelf.pop() if shelf and self._scope is STANDARD_SCOPE else self._take_parser()
+            self._parser = parser
             origin = parser.fed
             parser.fed = origin + cut
             try:
@@ -142,7 +124,8 @@ class Scanner:
                 error = raised
             at = self._collect(parser, block, origin, events)
             if at == len(block) and error is None:
-                self._release_parser()
+                self._pool.put_back(parser)
+                self._parser = None
                 return
         self._buffer += memoryview(block)[at:]
         self._fed = max(0, cut - at)
@@ -227,6 +210,8 @@ class Scanner:
         at = 0
         scope = self._scope
         limit = self._limits.stanza_bytes
+        is_standard = scope is STANDARD_SCOPE
+        is_doubtful = block.find(b"stream:") >= 0  # a prefix that not every stream declares (RFC 7395)
         for entry in parser.log:
             if entry is None:
                 _skip_gap(block, at)
@@ -234,29 +219,31 @@ class Scanner:
                 self._finish()
                 return len(block)
             tag, attrs, children, index = entry
+            end = index - origin  # of an empty-element tag the end, else the beginning of the end tag
             known = _KNOWN.get(tag)
-            if known is not None and block.startswith(known[1], at):
-                ns = CLIENT
-                name = known[0]
-                plain = scope is STANDARD_SCOPE and "from" not in attrs
-            else:
+            if known is None or block[at : at + known[2]] != known[1]:
                 at = _skip_gap(block, at)
+                plain = known is not None and block[at : at + known[2]] == known[1]
                 ns, _, name = tag.rpartition(" ")
-                plain = scope is STANDARD_SCOPE and "from" not in attrs
-                plain = plain and known is not None and block.startswith(known[1], at)
+                length = 0
+            else:
+                plain = True
+                ns = CLIENT
+                name, _, length = known
             head_end = block.find(b">", at) + 1
             if ">" in "".join(attrs.values()):
                 head_end = start_tag_end(block, at)
-            end = index - origin  # of an empty-element tag the end, else the beginning of the end tag
             if children or end != head_end or block[end - 2] != _SLASH:
-                end = block.find(b">", end) + 1
+                last = end + length + 1  # in `</name>`
+                end = last + 1 if length and block[last] == _GT else block.find(b">", end) + 1
             if end - at > limit:
                 raise _too_large()
-            raw = block[at:end]
             if block.find(b"xml", at, head_end) >= 0:
                 plain = plain and block.find(b"xmlns", at, head_end) < 0
                 attrs = attribute_keys(attrs)
-            if plain and b"stream:" in raw:  # a prefix that not every stream declares (RFC 7395)
+            raw = block[at:end]
+            plain = plain and is_standard and "from" not in attrs
+            if is_doubtful and b"stream:" in raw:
                 plain = False
             events.append(Stanza(name, ns, attrs, raw, children, head_end - at, plain, scope))
             at = end

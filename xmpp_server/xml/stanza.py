@@ -151,10 +151,7 @@ class Stanza:
         It shows `wire` if the stanza is stamped, else `raw`.
         """
         if self._element is None:
-            if self.wire:
-                self._element = parse(self.wire)
-            else:
-                self._element = parse(self.raw, self.scope.default, self.scope.prefixes)
+            self._element = parse(self.wire) if self.wire else self._parse_raw()
         return self._element
 
     def stamp(self, sender: JID, to: JID | None, prefix: bytes, lang: str | None = None) -> None:
@@ -176,7 +173,7 @@ class Stanza:
             at = len(self.name) + 1
             self.wire = head[:at] + prefix + head[at:] + raw[self.head_end :]
             return
-        top = parse(raw, self.scope.default, self.scope.prefixes)
+        top = self._parse_raw()
         attrs = {"from": str(sender)}
         if lang is not None:
             attrs["xml:lang"] = lang
@@ -219,6 +216,11 @@ class Stanza:
 
     def __repr__(self) -> str:
         return f"<Stanza {self.name} {self.attrs!r} {len(self.raw)} bytes>"
+
+    def _parse_raw(self) -> Element:
+        if self.scope is STANDARD_SCOPE:
+            return parse(self.raw)
+        return parse(self.raw, self.scope.default, self.scope.prefixes)
 
     def _is_forwardable(self) -> bool:
         """True if all behind the start tag means the same on any stream that we write."""
