@@ -67,15 +67,16 @@ async def test_bad_row_fails_alone(store: SqlStorage) -> None:
     assert (await store.rosters.load(ROMEO)).items == []
 
 
-async def test_writes_wait_for_a_server_that_restarts(store: SqlStorage, postgres: PostgresServer) -> None:
-    first = store.offline.append(ROMEO, message(1))
-    await first
+async def test_writes_wait_for_a_server_that_crashed_and_lose_nothing(dsn: str, postgres: PostgresServer) -> None:
+    store = make(dsn, durability=Durability.FULL)
+    await store.open()
+    await asyncio.gather(*(store.offline.append(ROMEO, message(number)) for number in range(100)))
     postgres.stop()
-    commits = [store.offline.append(ROMEO, message(number)) for number in range(1, 300)]
-    await asyncio.sleep(0.05)
+    commits = [store.offline.append(ROMEO, message(number)) for number in range(100, 300)]
     await asyncio.to_thread(postgres.start)
     await asyncio.gather(*commits)
-    assert await store.offline.count(ROMEO) == 299
+    assert await store.offline.load(ROMEO) == [message(number) for number in range(300)]
+    await store.close()
 
 
 async def test_lost_server_fails_reads_and_writes_until_it_is_back(dsn: str, postgres: PostgresServer) -> None:

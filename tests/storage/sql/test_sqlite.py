@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import shutil
@@ -9,7 +10,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -71,52 +72,61 @@ async def test_bad_row_fails_alone(store: SqlStorage) -> None:
     assert (await store.rosters.load(ROMEO)).items == []
 
 
-@pytest.mark.skipif(os.getuid() != 0 or shutil.which("mount") is None, reason="Only root mounts a small file system")
-async def test_full_disk_fails_writes_until_there_is_space(tmp_path: Path) -> None:
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of one MiB."""
     disk = tmp_path / "disk"
     disk.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(disk)]
-    if subprocess.run(mount, check=False, capture_output=True).returncode != 0:
-        pytest.skip("This machine lets nobody mount a file system")
     try:
-        store = make(disk / "x.db")
-        await store.open()
-        await store.accounts.create(account())
-        ballast = disk / "ballast"
-        ballast.write_bytes(b"x" * (1024 * 1024 - sum(file.stat().st_size for file in disk.iterdir()) - 65536))
-        large = [store.offline.append(ROMEO, message(number, "x" * 50_000)) for number in range(20)]
-        failed = []
-        for commit in large:
-            try:
-                await commit
-            except StorageFullError:
-                failed.append(commit)
-        assert failed
-        kept = len(large) - len(failed)
-        assert await store.accounts.get(ROMEO) == account()
-        ballast.unlink()
-        await store.offline.append(ROMEO, message(100))
-        assert await store.offline.count(ROMEO) == kept + 1
-        assert store.failure is None
-        await store.close()
-    finally:
-        subprocess.run(["umount", str(disk)], check=True)
+        subprocess.run(mount, check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("Only root may mount a small file system")
+    yield disk
+    subprocess.run(["umount", str(disk)], check=True)
+
+
+def fill(disk: Path, leave_bytes: int) -> Path:
+    ballast = disk / "ballast"
+    ballast.write_bytes(b"x" * (shutil.disk_usage(disk).free - leave_bytes))
+    return ballast
+
+
+async def test_full_disk_fails_writes_until_there_is_space(small_disk: Path) -> None:
+    store = make(small_disk / "x.db")
+    await store.open()
+    await store.accounts.create(account())
+    ballast = fill(small_disk, leave_bytes=256 * 1024)
+    commits = [store.offline.append(ROMEO, message(number, "x" * 50_000)) for number in range(20)]
+    outcomes = await asyncio.gather(*commits, return_exceptions=True)
+    kept = outcomes.count(None)
+    assert {type(outcome) for outcome in outcomes if outcome is not None} == {StorageFullError}
+    assert await store.accounts.get(ROMEO) == account()
+    assert await store.offline.count(ROMEO) == kept
+    ballast.unlink()
+    await store.offline.append(ROMEO, message(100))
+    assert await store.offline.count(ROMEO) == kept + 1
+    assert store.failure is None
+    await store.close()
+
+
+def write_until_killed(url: str) -> int:
+    """Run the writer, kill it in the middle, and give the last number that it told to be committed."""
+    command = [sys.executable, str(Path(__file__).with_name("killed_writer.py")), url]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if int(line) >= 1000:
+                break
+        process.send_signal(signal.SIGKILL)
+        # What it printed before it died counts as well.
+        told = [line, *process.stdout.read().splitlines(keepends=True)]
+    return int([line for line in told if line.endswith("\n")][-1])
 
 
 async def test_kill_loses_no_committed_message(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/x.db"
-    command = [sys.executable, str(Path(__file__).with_name("killed_writer.py")), url]
-    last = -1
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        for line in process.stdout:
-            last = int(line)
-            if last >= 1000:
-                process.send_signal(signal.SIGKILL)
-                break
-        # What it printed before it died counts as well.
-        complete = [line for line in process.stdout.read().splitlines(keepends=True) if line.endswith("\n")]
-        last = int(complete[-1]) if complete else last
+    last = write_until_killed(url)
     store = storage_for(url)
     await store.open()
     kept = await store.offline.load(ROMEO, limit=10_000_000)

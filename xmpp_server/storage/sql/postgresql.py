@@ -68,7 +68,7 @@ class PostgresDriver:
             await migration.upgrade_postgresql(self._writer, self.statements)
             self._pool = await asyncpg.create_pool(
                 self._dsn,
-                min_size=1,
+                min_size=0,
                 max_size=_READERS,
                 timeout=_CONNECT_TIMEOUT_S,
                 server_settings={**self._settings, "default_transaction_read_only": "on"},

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 import msgspec
@@ -124,6 +124,12 @@ def session_values(session: SavedSession) -> dict[str, object]:
     }
 
 
-def saved_session(row: SessionRow) -> SavedSession:
-    """Read a saved session."""
-    return SavedSession(row[0], JID.parse(row[1]), row[3], time_of(row[2]))
+def saved_sessions(found: Sequence[SessionRow]) -> list[SavedSession]:
+    """Read saved sessions; one that cannot be read is logged and left out."""
+    sessions = []
+    for token, jid, expires, data in found:
+        try:
+            sessions.append(SavedSession(token, JID.parse(jid), data, time_of(expires)))
+        except ValueError:
+            log.error("corrupt_row", table="sessions", jid=jid)
+    return sessions

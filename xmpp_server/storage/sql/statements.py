@@ -182,8 +182,12 @@ class Statements:
 
         self.revision: Statement[tuple[str]] = self._compile(select(alembic_version.c.version_num))
         self.has_revision: Statement[tuple[int]] = self._compile(_has_table(dialect, alembic_version.name))
+        # The rest of the transaction is also kept from being lost when PostgreSQL itself dies.
         self.lock_schema: Statement[tuple[()]] = self._compile(
-            select(func.pg_advisory_xact_lock(literal(_SCHEMA_LOCK, BigInteger)))
+            select(
+                func.pg_advisory_xact_lock(literal(_SCHEMA_LOCK, BigInteger)),
+                func.set_config("synchronous_commit", "on", True),
+            )
         )
 
     def _compile(self, statement: Select[*tuple[object, ...]] | Insert | Update | Delete) -> Statement[R]:

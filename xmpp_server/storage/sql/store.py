@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
@@ -339,8 +339,15 @@ class SqlSessions:
 
     def load_all(self) -> Pending[list[SavedSession]]:
         """Read and forget all saved sessions."""
-        return self._access.write("", self._take)
+        loaded: Pending[list[SavedSession]] = Pending()
 
-    def _take(self) -> Script[list[SavedSession]]:
-        taken = yield from fetch(self._sql.take_sessions)
-        return [rows.saved_session(row) for row in taken]
+        def decode(taken: Pending[Sequence[rows.SessionRow]]) -> None:
+            # Here and not in the script: that may run on another thread, where no JID is to be parsed.
+            try:
+                loaded.succeed(rows.saved_sessions(taken.result()))
+            except StorageError as error:
+                loaded.fail(error)
+
+        take: Callable[[], Script[Sequence[rows.SessionRow]]] = partial(fetch, self._sql.take_sessions)
+        self._access.write("", take).add_done_callback(decode)
+        return loaded
