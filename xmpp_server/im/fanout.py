@@ -63,15 +63,16 @@ class Fanout:
     def later(self, waits: list[Awaitable[None]]) -> None:
         """Let waits go their way where nobody can be made to wait for them."""
         if waits:
-            self._host.runtime.spawn(_all(waits), "presence")
+            self._host.runtime.spawn(every(waits), "presence")
 
 
 def joined(waits: list[Awaitable[None]]) -> Wait:
     """Make one of many."""
-    return _all(waits) if waits else None
+    return every(waits) if waits else None
 
 
-async def _all(waits: list[Awaitable[None]]) -> None:
+async def every(waits: list[Awaitable[None]]) -> None:
+    """Wait for each in turn."""
     for wait in waits:
         await wait
 

@@ -11,7 +11,7 @@ from xmpp_server.core.accounts import Account
 from xmpp_server.core.host import Host
 from xmpp_server.core.session import Session
 from xmpp_server.errors import Condition, StanzaError
-from xmpp_server.im.fanout import Fanout, addressed, between
+from xmpp_server.im.fanout import Fanout, addressed, between, every
 from xmpp_server.im.roster import Roster, RosterChange
 from xmpp_server.im.roster_items import is_listed
 from xmpp_server.im.subscriptions import (
@@ -77,12 +77,10 @@ class Subscribing:
             return new
 
         change = await self._roster.change(account, contact, decide)
-        waits = self._withdraw_if_lost(change, contact)
+        await every(self._withdraw_if_lost(change, contact))
         if step.passes:
-            waits += self._fanout.route(between(stanza, account.jid, contact))
-        waits += self._reveal_if_gained(change, contact)
-        for wait in waits:
-            await wait
+            await every(self._fanout.route(between(stanza, account.jid, contact)))
+        await every(self._reveal_if_gained(change, contact))
 
     async def receive(self, account: Account, stanza: Stanza, kind: PresenceType) -> None:
         """Take a subscription stanza that somebody sends to an account (§3.1.3, §3.1.6, §3.2.3, §3.3.3)."""
@@ -112,9 +110,7 @@ class Subscribing:
                 _give(account, delivered, wanted)
 
         change = await self._roster.change(account, contact, decide, deliver)
-        waits = self._withdraw_if_lost(change, contact)
-        for wait in waits:
-            await wait
+        await every(self._withdraw_if_lost(change, contact))
         if step.answer is not None:
             await self._grant(account, contact, stanza.id)
 
@@ -143,10 +139,8 @@ class Subscribing:
 
     async def _grant(self, account: Account, contact: JID, ident: str | None) -> None:
         """Answer a request on the user's behalf (§3.1.3), and show the presence that goes with it."""
-        waits = self._fanout.route(presence.build(account.jid, contact, SUBSCRIBED, id=ident))
-        waits += self.reveal(account, contact)
-        for wait in waits:
-            await wait
+        await every(self._fanout.route(presence.build(account.jid, contact, SUBSCRIBED, id=ident)))
+        await every(self.reveal(account, contact))
 
     def _has_too_many_requests(self, account: Account) -> bool:
         return sum(item.subscription == UNLISTED for item in account.roster.values()) >= REQUESTS
