@@ -42,17 +42,16 @@ class JID(str):
     Attributes:
         localpart: None if the address has none.
         resourcepart: None for a bare JID.
-        bare: the address without its resourcepart; itself if it has none.
         encoded: the text in UTF-8, escaped to stand between quotes in XML.
 
     """
 
-    __slots__ = ("bare", "domainpart", "encoded", "localpart", "resourcepart")
+    __slots__ = ("_bare", "domainpart", "encoded", "localpart", "resourcepart")
 
     localpart: str | None
     domainpart: str
     resourcepart: str | None
-    bare: JID
+    _bare: JID | None
     encoded: bytes
 
     #: Prepare and intern an address; raises JIDMalformed. A known text costs one dict lookup.
@@ -80,6 +79,11 @@ class JID(str):
 
         """
         return _intern(f"{self.bare}/{_prepare_resourcepart(resourcepart)}")
+
+    @property
+    def bare(self) -> JID:
+        """The address without its resourcepart; itself if it has none."""
+        return self._bare or self
 
     @property
     def is_bare(self) -> bool:
@@ -121,7 +125,7 @@ def _prepared(text: str) -> JID:
     put(jid, "localpart", localpart if at else None)
     put(jid, "domainpart", domainpart)
     put(jid, "resourcepart", resourcepart if slash else None)
-    put(jid, "bare", _intern(bare) if slash else jid)
+    put(jid, "_bare", _intern(bare) if slash else None)
     put(jid, "encoded", escape_attr(text).encode())
     return jid
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import random
 
 import pytest
@@ -331,6 +332,22 @@ class TestRefusals:
 
 
 class TestProgress:
+    @pytest.mark.parametrize("data", [b"</x>", b"<iq>\xff</iq>", b"text", b"<!-- -->", FOOTER])
+    def test_leaves_no_work_for_the_garbage_collector(self, data: bytes) -> None:
+        gc.collect()
+        for chunk in (0, 1):
+            scan(HEADER.replace(b" to=", b" xmlns:p='urn:p' to=") + b"<iq/>" + data, chunk)
+        assert gc.collect() == 0
+
+    def test_closing_frees_the_parser(self) -> None:
+        gc.collect()
+        scanner = Scanner(LIMITS, ParserPool())
+        scanner.step = False
+        scanner.feed(HEADER + b"<iq><a")
+        scanner.close()
+        assert scanner.feed(b"/></iq>") == []
+        assert gc.collect() == 0
+
     def test_step_mode_looks_no_further(self) -> None:
         scanner = Scanner(LIMITS)
         assert len(scanner.feed(HEADER + b"<a/><b/>\xff\xff")) == 1

@@ -101,9 +101,16 @@ class Scanner:
                 self._buffer += data
                 self._scan_buffer(events)
         except StreamError as error:
-            events.append(error)
-            self._finish()
+            error.__context__ = None
+            events.append(error.with_traceback(None))  # else the event holds the events, and they it
+            self.close()
         return events
+
+    def close(self) -> None:
+        """Take no more bytes; to be called when the connection is gone, for it frees the parser at once."""
+        self._is_over = True
+        self._buffer.clear()
+        self._forget_parser()
 
     # Below, a StreamError ends the stream, and `events` has what came before it.
 
@@ -121,7 +128,7 @@ class Scanner:
             try:
                 parser.parse(block if cut == len(block) else block[:cut], False)
             except (ExpatError, StreamError) as raised:
-                error = raised
+                error = raised.with_traceback(None)  # which would hold this frame
             at = self._collect(parser, block, origin, events)
             if at == len(block) and error is None:
                 self._pool.put_back(parser)
@@ -191,7 +198,7 @@ class Scanner:
         try:
             parser.parse(piece, False)
         except (ExpatError, StreamError) as raised:
-            error = raised
+            error = raised.with_traceback(None)  # which would hold this frame
         if parser.log:
             self._rescanned = 0
             self._consume(self._collect(parser, bytes(memoryview(self._buffer)[:cut]), origin, events))
@@ -216,7 +223,7 @@ class Scanner:
             if entry is None:
                 _skip_gap(block, at)
                 events.append(_FOOTER)
-                self._finish()
+                self.close()
                 return len(block)
             tag, attrs, children, index = entry
             end = index - origin  # of an empty-element tag the end, else the beginning of the end tag
@@ -324,11 +331,6 @@ class Scanner:
         if self._parser is not None:
             self._parser.close()
             self._parser = None
-
-    def _finish(self) -> None:
-        self._is_over = True
-        self._buffer.clear()
-        self._forget_parser()
 
 
 def _skip_gap(data: bytes | bytearray, at: int) -> int:
