@@ -1,50 +1,28 @@
-"""What an administrator does to accounts: the same for a running server (`live`) and on a stopped one's storage."""
+"""What an administrator does to accounts: the same in a running server and on a stopped one's storage."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Protocol
 
 from xmpp_server.app import xep0227
 from xmpp_server.app.control import ControlError, Handler
+from xmpp_server.core.host import Host
+from xmpp_server.core.provisioning import AccountExistsError
 from xmpp_server.jid import JID, JIDMalformed
-from xmpp_server.sasl.credentials import PasswordError, ScramKeys, derive_all
-from xmpp_server.storage.api import AccountRecord, NoSuchAccountError, Storage
+from xmpp_server.sasl.credentials import PasswordError
+from xmpp_server.storage.api import NoSuchAccountError, Storage, StorageError
 
 PAGE = 100
 
 
-class Live(Protocol):
-    """The accounts of a running server, as far as a change in storage concerns them."""
-
-    def changed(self, record: AccountRecord) -> None:
-        """Take the new record; the sessions of a disabled account end."""
-
-    def deleted(self, jid: JID) -> None:
-        """Forget an account, and end its sessions."""
-
-
-class Stopped:
-    """No server runs: nobody has anything in memory."""
-
-    def changed(self, record: AccountRecord) -> None:
-        """Do nothing."""
-
-    def deleted(self, jid: JID) -> None:
-        """Do nothing."""
-
-
 class Administration:
-    """Commands on accounts; each is a handler of the control socket, and a method for tests and the command line."""
+    """Commands on accounts; each is a handler of the control socket, and a method for the command line."""
 
-    def __init__(self, storage: Storage, domains: Sequence[str], iterations: int, live: Live | None = None) -> None:
+    def __init__(self, storage: Storage, hosts: Mapping[str, Host]) -> None:
         self._storage = storage
-        self._domains = domains
-        self._iterations = iterations
-        self._live = live or Stopped()
+        self._hosts = hosts
 
     def handlers(self) -> dict[str, Handler]:
         """Return the commands by name."""
@@ -61,30 +39,23 @@ class Administration:
 
     async def add(self, arguments: Mapping[str, object]) -> object:
         """Create the account `jid` with `password`."""
-        jid = self._account(arguments)
-        credentials = await self._credentials(arguments)
-        record = AccountRecord(jid=jid, enabled=True, created=datetime.now(UTC), credentials=credentials)
-        if not await self._storage.accounts.create(record):
-            raise ControlError(f"{jid} exists already")
+        host, jid = self._account(arguments)
+        with _told(jid):
+            await host.provisioning.create(jid, _text(arguments, "password"))
         return {"jid": str(jid)}
 
     async def passwd(self, arguments: Mapping[str, object]) -> object:
         """Give the account `jid` another `password`; sessions go on."""
-        jid = self._account(arguments)
-        credentials = await self._credentials(arguments)
-        try:
-            await self._storage.accounts.set_credentials(jid, credentials)
-        except NoSuchAccountError:
-            raise _unknown(jid) from None
-        await self._announce(jid)
+        host, jid = self._account(arguments)
+        with _told(jid):
+            await host.provisioning.set_password(jid, _text(arguments, "password"))
         return {"jid": str(jid)}
 
     async def delete(self, arguments: Mapping[str, object]) -> object:
         """Remove the account `jid` with everything it owns."""
-        jid = self._account(arguments)
-        if not await self._storage.accounts.delete(jid):
-            raise _unknown(jid)
-        self._live.deleted(jid)
+        host, jid = self._account(arguments)
+        with _told(jid):
+            await host.provisioning.delete(jid)
         return {"jid": str(jid)}
 
     async def enable(self, arguments: Mapping[str, object]) -> object:
@@ -96,18 +67,10 @@ class Administration:
         return await self._switch(arguments, enabled=False)
 
     async def _switch(self, arguments: Mapping[str, object], *, enabled: bool) -> object:
-        jid = self._account(arguments)
-        try:
-            await self._storage.accounts.set_enabled(jid, enabled)
-        except NoSuchAccountError:
-            raise _unknown(jid) from None
-        await self._announce(jid)
+        host, jid = self._account(arguments)
+        with _told(jid):
+            await host.provisioning.set_enabled(jid, enabled)
         return {"jid": str(jid), "enabled": enabled}
-
-    async def _announce(self, jid: JID) -> None:
-        record = await self._storage.accounts.get(jid)
-        if record is not None:
-            self._live.changed(record)
 
     async def list(self, arguments: Mapping[str, object]) -> object:
         """Return a page of the accounts of `host` behind `after`: the next page is behind its last."""
@@ -152,7 +115,7 @@ class Administration:
             ControlError: The file cannot be read, or is malformed from some place on; what stood before is there.
 
         """
-        importer = xep0227.Importer(self._storage, self._domains, self._iterations)
+        importer = xep0227.Importer(self._storage, self._hosts)
         try:
             report = await importer.run(path, progress)
         except OSError as error:
@@ -161,7 +124,7 @@ class Administration:
             raise ControlError(f"{path}: {error}; what stood before was imported") from None
         return {"imported": report.imported, "skipped": report.skipped, "ignored": report.ignored}
 
-    def _account(self, arguments: Mapping[str, object]) -> JID:
+    def _account(self, arguments: Mapping[str, object]) -> tuple[Host, JID]:
         text = _text(arguments, "jid")
         try:
             jid = JID.parse(text)
@@ -169,17 +132,10 @@ class Administration:
             raise ControlError(f"{text} is no address: {error}") from None
         if jid.localpart is None or not jid.is_bare:
             raise ControlError(f"{text} is no account: it must look like name@domain")
-        if jid.domainpart not in self._domains:
-            raise ControlError(f"{jid.domainpart} is not served here; domains: {', '.join(self._domains)}")
-        return jid
-
-    async def _credentials(self, arguments: Mapping[str, object]) -> dict[str, ScramKeys]:
-        """Turn the password into keys, in a thread: it takes CPU time on purpose."""
-        password = _text(arguments, "password")
-        try:
-            return await asyncio.to_thread(derive_all, password, self._iterations)
-        except PasswordError as error:
-            raise ControlError(f"this cannot be a password: {error}") from None
+        host = self._hosts.get(jid.domainpart)
+        if host is None:
+            raise ControlError(f"{jid.domainpart} is not served here; domains: {', '.join(self._hosts)}")
+        return host, jid
 
 
 def _text(arguments: Mapping[str, object], name: str) -> str:
@@ -189,5 +145,16 @@ def _text(arguments: Mapping[str, object], name: str) -> str:
     return value
 
 
-def _unknown(jid: JID) -> ControlError:
-    return ControlError(f"there is no account {jid}")
+@contextmanager
+def _told(jid: JID) -> Iterator[None]:
+    """Turn what can go wrong with an account into what the operator is told."""
+    try:
+        yield
+    except NoSuchAccountError:
+        raise ControlError(f"there is no account {jid}") from None
+    except AccountExistsError:
+        raise ControlError(f"{jid} exists already") from None
+    except PasswordError as error:
+        raise ControlError(f"this cannot be a password: {error}") from None
+    except StorageError as error:
+        raise ControlError(f"the storage failed: {error}") from None

@@ -10,6 +10,8 @@ from xmpp_server.app.settings import Config
 from xmpp_server.core.module import Module
 from xmpp_server.im.delivery import Delivery
 from xmpp_server.im.offline import Offline
+from xmpp_server.im.presence import Presence
+from xmpp_server.im.roster import Roster
 from xmpp_server.modules.carbons import Carbons
 from xmpp_server.modules.disco import ServiceDiscovery
 from xmpp_server.modules.legacy_session import LegacySession
@@ -21,6 +23,8 @@ from xmpp_server.modules.version import Version
 
 #: In the order of their registration; a module comes behind those it needs.
 MODULES: tuple[type[Module], ...] = (
+    Roster,
+    Presence,
     Delivery,
     Offline,
     ServiceDiscovery,

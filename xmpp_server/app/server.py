@@ -12,8 +12,8 @@ from pathlib import Path
 import structlog
 
 from xmpp_server.app.c2s_service import ClientPolicy, ClientService
+from xmpp_server.app.hosts import build_hosts
 from xmpp_server.app.metrics import Counters, render
-from xmpp_server.app.modules import build_modules
 from xmpp_server.app.settings import Config
 from xmpp_server.core import persistence
 from xmpp_server.core.authentication import StoredAccounts
@@ -21,7 +21,6 @@ from xmpp_server.core.host import Host
 from xmpp_server.core.router import Router
 from xmpp_server.core.session import Session
 from xmpp_server.errors import StreamCondition, StreamError
-from xmpp_server.jid import JID
 from xmpp_server.net.c2s import Client
 from xmpp_server.net.certificates import KeyPair, load_key_pair
 from xmpp_server.net.connection import Connection
@@ -75,12 +74,7 @@ class Server:
         await self.storage.open()
         secret = _lasting_secret(config.data_path / "fake-salt.key")
         iterations = config.auth.scram_iterations
-        admins = frozenset(JID.parse(name) for name in config.admins)
-        for name in config.domains:
-            host = Host(name, self.router, self.storage, self.runtime, config.limits, admins)
-            self.hosts[host.name] = host
-            for module in build_modules(config):
-                host.add_module(module)
+        self.hosts.update(build_hosts(config, self.router, self.storage, self.runtime))
         backends = {
             name: StoredAccounts(host, self.runtime.compute, secret, iterations) for name, host in self.hosts.items()
         }

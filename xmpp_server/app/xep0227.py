@@ -10,7 +10,7 @@ import asyncio
 import os
 from base64 import b64decode, b64encode
 from binascii import Error as Base64Error
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -18,7 +18,9 @@ from pathlib import Path
 from typing import BinaryIO
 
 from xmpp_server.app.xep0227_reader import FormatError, Host, Ignored, User, read
+from xmpp_server.core.confusables import skeleton
 from xmpp_server.core.ids import Ids
+from xmpp_server.core.provisioning import ITERATIONS, SKELETONS
 from xmpp_server.jid import JID, JIDMalformed
 from xmpp_server.sasl.credentials import HASHES, PasswordError, ScramKeys, derive_all
 from xmpp_server.stanzas.delay import Delay
@@ -198,9 +200,9 @@ class Report:
 
 
 class Importer:
-    """Reads a file into a store."""
+    """Reads accounts into a store: those of `domains`; a password that stands there gets `iterations` of SCRAM."""
 
-    def __init__(self, storage: Storage, domains: Sequence[str], iterations: int) -> None:
+    def __init__(self, storage: Storage, domains: Collection[str], iterations: int = ITERATIONS) -> None:
         self._storage = storage
         self._domains = domains
         self._iterations = iterations
@@ -247,6 +249,7 @@ class Importer:
         except JIDMalformed as error:
             self._ignore(f"user {user.name}: {error}")
             return
+        localpart = jid.localpart or ""
         draft = _Draft(jid, self._ignore)
         for element in user.elements:
             draft.take(element)
@@ -260,6 +263,7 @@ class Importer:
         if not await self._storage.accounts.create(record):
             self._report.skipped.append(str(jid))
             return
+        await self._storage.documents.put(JID.parse(host), SKELETONS, skeleton(localpart), localpart.encode())
         await draft.save(self._storage)
         self._report.imported += 1
 

@@ -1,0 +1,47 @@
+"""`xmpp-server db …`: the schema of the database."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+
+import click
+
+from xmpp_server.app.administration import Administration
+from xmpp_server.app.cli.context import FAILED, Context, pass_context
+from xmpp_server.app.cli.output import json_option, show_values
+from xmpp_server.app.control import NotRunningError
+
+
+@click.group()
+def db() -> None:
+    """Look at the database's schema, and upgrade it."""
+
+
+@db.command()
+@json_option
+@pass_context
+@click.pass_context
+def status(click_context: click.Context, context: Context, as_json: bool) -> None:
+    """Tell the schema's revision; exit code 1 if it is not the one of this version."""
+    from xmpp_server.app.database import schema_status
+
+    found = asyncio.run(schema_status(context.config.storage_url))
+    show_values(dataclasses.asdict(found), as_json=as_json)
+    if found.state != "up to date":
+        click_context.exit(FAILED)
+
+
+@db.command()
+@pass_context
+def upgrade(context: Context) -> None:
+    """Bring the schema up to date, as the server does at its start."""
+    try:
+        context.ask("status")
+    except NotRunningError:
+        context.on_storage(_nothing)
+    click.echo("the schema is up to date")
+
+
+async def _nothing(_: Administration) -> None:
+    """Opening a store upgrades it."""

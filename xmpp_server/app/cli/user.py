@@ -1,0 +1,100 @@
+"""`xmpp-server user …`: accounts."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import TypeVar
+
+import click
+
+from xmpp_server.app.cli.context import Context, pass_context
+from xmpp_server.app.cli.output import Row, json_option, rows_of, show_rows
+
+F = TypeVar("F", bound=Callable[..., object])
+
+
+@click.group()
+def user() -> None:
+    """Add, change, list and delete accounts."""
+
+
+def password_options(command: F) -> F:
+    """Add the ways to give a password."""
+    command = click.option("--password-stdin", is_flag=True, help="Read the password from standard input.")(command)
+    return click.option("--password", metavar="PW", help="The password; others on this machine may see it.")(command)
+
+
+def the_password(password: str | None, password_stdin: bool) -> str:
+    """Return the password that was given, or ask for one on a terminal."""
+    if password is not None and password_stdin:
+        raise click.UsageError("--password and --password-stdin exclude one another")
+    if password_stdin:
+        password = sys.stdin.readline().rstrip("\r\n")
+    elif password is None:
+        if not sys.stdin.isatty():
+            raise click.UsageError("give --password or --password-stdin")
+        password = str(click.prompt("Password", hide_input=True, confirmation_prompt=True))
+    return password
+
+
+@user.command()
+@click.argument("jid")
+@password_options
+@pass_context
+def add(context: Context, jid: str, password: str | None, password_stdin: bool) -> None:
+    """Add the account JID."""
+    context.administer("user.add", jid=jid, password=the_password(password, password_stdin))
+    click.echo(f"added {jid}")
+
+
+@user.command()
+@click.argument("jid")
+@password_options
+@pass_context
+def passwd(context: Context, jid: str, password: str | None, password_stdin: bool) -> None:
+    """Change the password of the account JID."""
+    context.administer("user.passwd", jid=jid, password=the_password(password, password_stdin))
+    click.echo(f"changed the password of {jid}")
+
+
+@user.command()
+@click.argument("jid")
+@pass_context
+def delete(context: Context, jid: str) -> None:
+    """Delete the account JID with everything it owns."""
+    context.administer("user.delete", jid=jid)
+    click.echo(f"deleted {jid}")
+
+
+@user.command()
+@click.argument("jid")
+@pass_context
+def disable(context: Context, jid: str) -> None:
+    """Keep the account JID, but let nobody sign in; its sessions end."""
+    context.administer("user.disable", jid=jid)
+    click.echo(f"disabled {jid}")
+
+
+@user.command()
+@click.argument("jid")
+@pass_context
+def enable(context: Context, jid: str) -> None:
+    """Let the account JID sign in again."""
+    context.administer("user.enable", jid=jid)
+    click.echo(f"enabled {jid}")
+
+
+@user.command("list")
+@click.option("--host", help="Only the accounts of this domain.")
+@json_option
+@pass_context
+def list_(context: Context, host: str | None, as_json: bool) -> None:
+    """List the accounts."""
+    rows: list[Row] = []
+    for domain in (host,) if host else context.config.domains:
+        after: object = None
+        while page := rows_of(context.administer("user.list", host=domain, after=after)):
+            rows += page
+            after = page[-1]["jid"]
+    show_rows(rows, ("jid", "enabled", "created"), as_json=as_json)
