@@ -162,3 +162,14 @@ def test_start_tag_end() -> None:
 
 def test_repr_hides_the_content() -> None:
     assert "secret" not in repr(received(b"<message><body>secret</body></message>"))
+
+
+def test_annotated_is_a_copy() -> None:
+    stanza = stamped(b"<message to='x'><body>hi</body></message>")
+    wire = stanza.wire
+    copy = stanza.annotated(b"<z xmlns='urn:z'/>", "urn:z z")
+    assert copy.children == ("jabber:client body", "urn:z z")
+    assert copy.wire == stanza.splice(b"<z xmlns='urn:z'/>")
+    assert (copy.sender, copy.to) == (ROMEO, JULIET)
+    assert copy.element.find("z", "urn:z") is not None
+    assert (stanza.wire, stanza.children) == (wire, ("jabber:client body",))
