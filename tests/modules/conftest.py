@@ -1,0 +1,33 @@
+"""What the tests of modules share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import pytest
+
+from tests.transcript import play
+from tests.world import World
+from xmpp_server.core.module import Module
+from xmpp_server.im.delivery import Delivery
+from xmpp_server.im.offline import Offline
+from xmpp_server.im.presence import Presence
+from xmpp_server.im.roster import Roster
+
+#: RFC 6121 alone.
+IM = (Delivery, Offline, Roster, Presence)
+
+
+@pytest.fixture(params=[0, 1, 7], ids=["whole", "bytewise", "by sevens"])
+def played(request: pytest.FixtureRequest) -> Callable[..., World]:
+    """Play a transcript in a world with RFC 6121 and some modules; at three chunkings."""
+
+    def run(text: str, *modules: Callable[[], Module], befriended: Sequence[tuple[str, str]] = ()) -> World:
+        world = World("example.org", modules=(*IM, *modules), admins=["admin@example.org"])
+        world.chunk_bytes = request.param
+        for one, other in befriended:
+            world.befriend(one, other)
+        play(world, text)
+        return world
+
+    return run
