@@ -79,8 +79,15 @@ async def every(waits: list[Awaitable[None]]) -> None:
 
 def addressed(stanza: Stanza, to: JID) -> Stanza:
     """Return a copy of a stamped stanza for `to`."""
-    wire = stanza.readdressed(to)
-    attrs = {**stanza.attrs, "to": str(to)}
+    return _copy(stanza, stanza.readdressed(to), {**stanza.attrs, "to": str(to)}, to)
+
+
+def kept(stanza: Stanza) -> Stanza:
+    """Return a copy to keep while a session lasts: it has none of the trees and slices made on the way."""
+    return _copy(stanza, stanza.wire, stanza.attrs, stanza.to)
+
+
+def _copy(stanza: Stanza, wire: bytes, attrs: dict[str, str], to: JID | None) -> Stanza:
     copy = Stanza(stanza.name, stanza.ns, attrs, wire, stanza.children, 0, False)
     copy.sender = stanza.sender
     copy.to = to

@@ -12,7 +12,7 @@ from xmpp_server.core.module import Inbound, Module, Order, Outbound, PresenceCh
 from xmpp_server.core.session import Session
 from xmpp_server.errors import Condition, StanzaError
 from xmpp_server.im.directed import Directed
-from xmpp_server.im.fanout import Barrier, Fanout, joined
+from xmpp_server.im.fanout import Barrier, Fanout, joined, kept
 from xmpp_server.im.probes import Probes
 from xmpp_server.im.roster import Roster
 from xmpp_server.im.subscribing import Subscribing
@@ -92,7 +92,7 @@ class Presence(Module):
     def _available(self, session: Session, stanza: Stanza) -> list[Awaitable[None]]:
         """§4.2.2, §4.4.2: initial presence, or an update."""
         old = session.presence
-        session.set_presence(stanza, priority(stanza))
+        session.set_presence(kept(stanza), priority(stanza))
         account = session.account
         waits = self._fanout.tell(account, stanza, self._roster.audience(account).subscribers)
         self._tell_own(account, stanza)
