@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -74,10 +74,23 @@ class Administration:
 
     async def list(self, arguments: Mapping[str, object]) -> object:
         """Return a page of the accounts of `host` behind `after`: the next page is behind its last."""
-        host = _text(arguments, "host")
         after = arguments.get("after")
-        jids = await self._storage.accounts.list(host, after if isinstance(after, str) else None, PAGE)
-        records = [await self._storage.accounts.get(jid) for jid in jids]
+        return await self._page(_text(arguments, "host"), after if isinstance(after, str) else None)
+
+    async def accounts(self, host: str) -> AsyncIterator[Mapping[str, object]]:
+        """Yield all accounts of a host."""
+        after: str | None = None
+        while page := await self._page(host, after):
+            for row in page:
+                yield row
+            after = str(page[-1]["jid"])
+
+    async def _page(self, host: str, after: str | None) -> Sequence[Mapping[str, object]]:
+        if host not in self._hosts:
+            raise ControlError(f"{host} is not served here; domains: {', '.join(self._hosts)}")
+        records = [
+            await self._storage.accounts.get(jid) for jid in await self._storage.accounts.list(host, after, PAGE)
+        ]
         return [
             {"jid": str(record.jid), "enabled": record.enabled, "created": record.created.isoformat(timespec="seconds")}
             for record in records

@@ -9,7 +9,6 @@ import click
 
 from xmpp_server.app.cli.context import FAILED, Context, pass_context
 from xmpp_server.app.cli.output import json_option, show_rows
-from xmpp_server.app.diagnosis import Level, diagnose
 
 SUBJECTS = ("config", "tls", "dns", "storage")
 
@@ -21,6 +20,8 @@ SUBJECTS = ("config", "tls", "dns", "storage")
 @click.pass_context
 def check(click_context: click.Context, context: Context, subject: str, as_json: bool) -> None:
     """Tell what is wrong with the configuration, certificates, DNS or storage. Exit code 1 for an error."""
+    from xmpp_server.app.diagnosis import Level, diagnose
+
     subjects = SUBJECTS if subject == "all" else (subject,)
     findings = asyncio.run(diagnose(context.config, subjects))
     rows = [dataclasses.asdict(finding) for finding in findings]

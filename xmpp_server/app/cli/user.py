@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 import click
 
+from xmpp_server.app.administration import Administration
 from xmpp_server.app.cli.context import Context, pass_context
 from xmpp_server.app.cli.output import Row, json_option, rows_of, show_rows
+from xmpp_server.app.control import NotRunningError
 
 F = TypeVar("F", bound=Callable[..., object])
 
@@ -91,10 +93,20 @@ def enable(context: Context, jid: str) -> None:
 @pass_context
 def list_(context: Context, host: str | None, as_json: bool) -> None:
     """List the accounts."""
-    rows: list[Row] = []
-    for domain in (host,) if host else context.config.domains:
-        after: object = None
-        while page := rows_of(context.administer("user.list", host=domain, after=after)):
-            rows += page
-            after = page[-1]["jid"]
+    domains = (host,) if host else context.config.domains
+
+    async def offline(administration: Administration) -> list[Row]:
+        return [row for domain in domains async for row in administration.accounts(domain)]
+
+    try:
+        rows = [row for domain in domains for row in _from_server(context, domain)]
+    except NotRunningError:
+        rows = context.on_storage(offline)
     show_rows(rows, ("jid", "enabled", "created"), as_json=as_json)
+
+
+def _from_server(context: Context, domain: str) -> Iterator[Row]:
+    after: object = None
+    while page := rows_of(context.ask("user.list", host=domain, after=after)):
+        yield from page
+        after = page[-1]["jid"]

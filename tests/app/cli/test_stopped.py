@@ -1,0 +1,121 @@
+"""Commands while no server runs work on its storage."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from xmpp_server.app.lock import DataLock
+
+
+def test_accounts(run):
+    assert run("user", "add", "Me@localhost", "--password", "secret").output == "added Me@localhost\n"
+    assert run("user", "add", "you@example.org", "--password-stdin", stdin="secret\n").exit_code == 0
+    assert run("user", "disable", "me@localhost").exit_code == 0
+    rows = json.loads(run("user", "list", "--json").output)
+    assert [(row["jid"], row["enabled"]) for row in rows] == [("me@localhost", False), ("you@example.org", True)]
+    assert run("user", "enable", "me@localhost").exit_code == 0
+    assert run("user", "passwd", "me@localhost", "--password", "other").exit_code == 0
+    assert run("user", "delete", "me@localhost").exit_code == 0
+    assert run("user", "list").output.startswith("you@example.org\tyes\t")
+    assert run("user", "list", "--host", "localhost").output == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "text"),
+    [
+        (("user", "delete", "none@localhost"), 1, "there is no account none@localhost"),
+        (("user", "passwd", "none@localhost", "--password", "x"), 1, "there is no account none@localhost"),
+        (("user", "disable", "none@localhost"), 1, "there is no account none@localhost"),
+        (("user", "add", "a@elsewhere", "--password", "x"), 1, "elsewhere is not served here"),
+        (("user", "add", "localhost", "--password", "x"), 1, "it must look like name@domain"),
+        (("user", "add", "a@localhost/r", "--password", "x"), 1, "it must look like name@domain"),
+        (("user", "add", "@", "--password", "x"), 1, "is no address"),
+        (("user", "add", "a@localhost", "--password", ""), 1, "this cannot be a password"),
+        (("user", "add", "a@localhost"), 2, "give --password or --password-stdin"),
+        (("user", "add", "a@localhost", "--password", "x", "--password-stdin"), 2, "exclude one another"),
+        (("user", "list", "--host", "elsewhere"), 1, "elsewhere is not served here"),
+        (("session", "list"), 3, "the server is not running"),
+        (("session", "kick", "a@localhost"), 3, "the server is not running"),
+        (("import", "none.xml"), 1, "cannot be read: No such file or directory"),
+        (("nonsense",), 2, "No such command"),
+        (("check", "nonsense"), 2, "Invalid value"),
+    ],
+)
+def test_refusals(run, arguments, code, text):
+    result = run(*arguments)
+    assert result.exit_code == code
+    assert text in result.output
+
+
+def test_an_account_is_added_once(run):
+    assert run("user", "add", "me@localhost", "--password", "secret").exit_code == 0
+    result = run("user", "add", "me@localhost", "--password", "secret")
+    assert result.exit_code == 1
+    assert result.output == "xmpp-server: me@localhost exists already\n"
+
+
+def test_status(run):
+    result = run("status", "--json")
+    assert result.exit_code == 3
+    assert json.loads(result.output) == {"running": False}
+
+
+def test_the_configuration_is_checked_first(run, config_file):
+    config_file.write_text("domain = []")
+    for arguments in (("status",), ("user", "list"), ("run",), ("check",)):
+        result = run(*arguments)
+        assert result.exit_code == 2
+        assert result.output == f"xmpp-server: {config_file}: domain: unknown key; did you mean domains?\n"
+
+
+def test_two_never_write_at_once(run, tmp_path):
+    with DataLock(tmp_path / "var"):
+        result = run("user", "add", "me@localhost", "--password", "secret")
+    assert result.exit_code == 1
+    assert "is in use by process" in result.output
+
+
+def test_export_and_import(run, tmp_path):
+    run("user", "add", "me@localhost", "--password", "secret")
+    file = str(tmp_path / "all.xml")
+    assert run("export", file).output == f"exported 1 accounts to {file}\n"
+    assert "exists already" in run("export", file).output
+    run("user", "delete", "me@localhost")
+    assert run("import", file).output == f"imported 1 accounts from {file}\n"
+    again = run("import", file)
+    assert again.exit_code == 0
+    assert "skipped me@localhost: it exists already" in again.output
+    (tmp_path / "bad.xml").write_text("<x/>")
+    assert run("import", str(tmp_path / "bad.xml")).exit_code == 1
+
+
+def test_database(run):
+    before = run("db", "status", "--json")
+    assert before.exit_code == 1
+    assert json.loads(before.output)["state"] == "to be upgraded"
+    assert run("db", "upgrade").exit_code == 0
+    after = run("db", "status", "--json")
+    assert after.exit_code == 0
+    assert json.loads(after.output)["current"] == json.loads(after.output)["newest"]
+
+
+def test_modules(run, config_file):
+    config_file.write_text(config_file.read_text() + "[modules.carbons]\nenabled = false\n")
+    rows = {row["name"]: row for row in json.loads(run("module", "list", "--json").output)}
+    assert rows["carbons"]["enabled"] is False
+    assert rows["ping"]["enabled"] is True
+    assert rows["carbons"]["xeps"] == ["XEP-0280"]
+
+
+def test_check(run, config_file):
+    result = run("check", "config", "--json")
+    assert result.exit_code == 0
+    assert {row["level"] for row in json.loads(result.output)} == {"ok", "warning"}
+    config_file.write_text(config_file.read_text() + '[tls]\ncertificate = "none.pem"\nkey = "none.pem"\n')
+    assert run("check", "tls").exit_code == 1
+
+
+def test_version(run):
+    assert run("--version").output.startswith("xmpp-server, version ")
