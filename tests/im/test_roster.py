@@ -168,7 +168,7 @@ def test_rosters_of_others_are_closed(kind: str, to: str) -> None:  # §2.1.5
     world.create(ROMEO)
     juliet = world.login("juliet@example.com/balcony")
     payload = roster_set("<item jid='juliet@example.com'/>") if kind == "set" else QUERY
-    assert condition(juliet.asks(kind, payload, to)) == "service-unavailable"
+    assert condition(juliet.asks(kind, payload, to)) == "forbidden"
     assert juliet.account.roster == {}
 
 

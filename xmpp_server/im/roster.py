@@ -12,7 +12,7 @@ import msgspec
 from xmpp_server.core.accounts import Account
 from xmpp_server.core.hooks import Notify
 from xmpp_server.core.host import Host
-from xmpp_server.core.module import AccountLoaded, IqRequest, IqType, Module, Slot, To
+from xmpp_server.core.module import Access, AccountLoaded, IqRequest, IqType, Module, SessionState, Slot, To
 from xmpp_server.core.session import Session
 from xmpp_server.errors import Condition, StanzaError
 from xmpp_server.im.roster_items import (
@@ -97,10 +97,12 @@ class Roster(Module):
         self._writing: Slot[Write[int] | None] = Slot("roster-writing", lambda: None)
         self._audience: Slot[Audience | None] = Slot("roster-audience", lambda: None)
         self._shared: Slot[_Shared] = Slot("roster-shared", _Shared)
-        host.on_iq(IqType.GET, To.ACCOUNT, QUERY, self._get)
-        host.on_iq(IqType.SET, To.ACCOUNT, QUERY, self._set)
+        host.on_iq(IqType.GET, To.ACCOUNT, QUERY, self._get, Access.ANYONE)
+        host.on_iq(IqType.SET, To.ACCOUNT, QUERY, self._set, Access.ANYONE)
         host.hooks.account_loaded.add(self._loaded)
         host.hooks.stream_features.add(self._features)
+        host.hooks.session_saved.add(self._save)
+        host.hooks.session_restored.add(self._restore)
 
     # For other modules.
 
@@ -223,6 +225,7 @@ class Roster(Module):
 
     def _get(self, request: IqRequest) -> Element | None:
         """§2.2: from now on the session is interested. §2.6: nothing is said to who knows it all."""
+        _check_owner(request)
         account = request.own
         if request.session is not None:
             self._interested.set(request.session, True)
@@ -235,6 +238,7 @@ class Roster(Module):
     async def _set(self, request: IqRequest) -> None:
         """§2.3, §2.4, §2.5: add, change, remove."""
         account = request.own
+        _check_owner(request)
         wish = read_set(request.payload)
         if wish.jid == account.jid:
             raise StanzaError(Condition.NOT_ALLOWED, "Nobody is in their own roster")
@@ -291,7 +295,21 @@ class Roster(Module):
                 shared.own[jid] = own
             account.roster[jid] = merged(item, own)
 
+    def _save(self, event: SessionState) -> None:
+        if self.is_interested(event.session):
+            event.data[self.name] = b""
+
+    def _restore(self, event: SessionState) -> None:
+        if self.name in event.data:
+            self._interested.set(event.session, True)
+
     @staticmethod
     def _features(features: list[Element]) -> None:
         features.append(Element("ver", ROSTER_VERSIONING))
         features.append(Element("sub", PRE_APPROVAL))
+
+
+def _check_owner(request: IqRequest) -> None:
+    """§2.1.5, §2.3.3: nobody touches another's roster, and the answer does not tell whether there is one."""
+    if request.sender.bare != request.to:
+        raise StanzaError(Condition.FORBIDDEN)

@@ -239,6 +239,7 @@ class Client:
     def lost(self, error: Exception | None) -> None:
         """The connection is gone."""
         self._connection = None
+        self._stream.lost()
         self._cancel_timer()
         self._backlog = []
         self._late = []

@@ -105,6 +105,13 @@ class Stream(ABC):
         out, self._out = self._out, b""
         return out
 
+    def lost(self) -> None:
+        """The connection is gone: let go of what a scanner holds in the middle of a stanza."""
+        self._state = State.CLOSED
+        self.deadline = None
+        self._held = None
+        self._scanner.close()
+
     def timeout(self, now: float) -> Events:
         """End what has lasted until `deadline`; do nothing before it."""
         events: Events = []
