@@ -179,3 +179,17 @@ def test_what_is_remembered_is_bounded(world: World, caps: Caps) -> None:
     for number in range(CACHE + 10):
         learn(f"f{number}")
     assert len(caps._known) == CACHE
+
+
+def test_a_session_of_before_the_restart_is_asked_when_it_is_back(world: World, caps: Caps) -> None:
+    romeo = world.login("romeo@example.org/home")
+    romeo.says(presence())
+    romeo.hears()
+    romeo.session.state.clear()
+    world.module(Caps)._waiting.clear()
+    romeo.session.host.hooks.session_resumed.fire(romeo.session)
+    [question] = questions(romeo)
+    answer(romeo, question)
+    assert caps.of(romeo.session) is not None
+    romeo.session.host.hooks.session_resumed.fire(romeo.session)
+    assert questions(romeo) == []

@@ -5,6 +5,7 @@ import pytest
 from tests.transcript import play
 from tests.world import Client, World
 from xmpp_server.core.hooks import PresenceChange
+from xmpp_server.core.persistence import restore, save
 from xmpp_server.errors import StreamCondition, StreamError
 from xmpp_server.im.delivery import Delivery
 from xmpp_server.im.presence import Presence, PresenceConfig
@@ -426,3 +427,24 @@ def test_broadcasts_load_no_account(world: World) -> None:
     juliet.says("<presence><show>away</show></presence>", "<presence type='unavailable'/>")
     assert set(world.hosts["example.com"].accounts.active) == {"juliet"}
     assert world.hosts["example.com"].accounts.get("friend1") is None
+
+
+async def test_what_a_session_keeps_over_a_restart(world: World) -> None:
+    world.befriend("juliet@example.com", "romeo@example.net")
+    rooms = world.remote("rooms.test")
+    juliet = world.online("juliet@example.com/balcony")
+    juliet.says("<enable xmlns='urn:xmpp:sm:3' resume='true'/>", "<presence to='hall@rooms.test/J'/>")
+    saved = save(juliet.session)
+    after = World("example.com", "example.net", modules=MODULES)
+    after.storage, after.host.storage = world.storage, world.storage
+    after.router.routes["rooms.test"] = rooms
+    assert after.run(restore(after.host, saved))
+    session = after.host.accounts.active["juliet"].sessions["balcony"]
+    assert session.presence is not None
+    assert after.module(Roster).is_interested(session)
+    rooms.hears()
+    session.end()
+    after.settle()
+    assert [(element.get("to"), element.get("type")) for element in rooms.hears()] == [
+        ("hall@rooms.test/J", "unavailable")
+    ]

@@ -126,7 +126,7 @@ class _Account:
         _, items = await self._storage.rosters.load(self._jid)
         query = Element("query", ROSTER)
         for item in items:
-            if item != RosterItem(item.jid, pending_in=item.pending_in):  # more than a request from somebody
+            if item.subscription:  # more than a request from somebody
                 query.append(_roster_item(item))
         self._put(query)
         for item in items:
@@ -349,7 +349,9 @@ class _Draft:
         if presence.get("type") != "subscribe":
             raise ValueError("not a subscription request")
         jid = JID.parse(presence.attrs["from"]).bare
-        self._roster[jid] = replace(self._roster.get(jid) or RosterItem(jid), pending_in=serialize(presence))
+        self._roster[jid] = replace(
+            self._roster.get(jid) or RosterItem(jid, subscription=""), pending_in=serialize(presence)
+        )
 
     def _private(self, query: Element) -> None:
         for element in query.elements():

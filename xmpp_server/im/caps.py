@@ -80,6 +80,7 @@ class Caps(Module):
         #: The sessions that have announced a hash about which somebody is being asked, in their order.
         self._waiting: dict[tuple[str, str], list[Session]] = {}
         host.hooks.presence_changed.add(self._presence)
+        host.hooks.session_resumed.add(self._resumed)
 
     def of(self, session: Session) -> Capabilities | None:
         """Return what a session's client can, or None if that is not known (yet)."""
@@ -116,6 +117,11 @@ class Caps(Module):
         else:
             self._waiting[key] = []
             self._ask(session, announced)
+
+    def _resumed(self, session: Session) -> None:
+        """Catch up with a session that was saved over a restart: nobody has seen its presence come."""
+        if session.presence is not None and self._state.peek(session) is None:
+            self._presence(PresenceChange(session, None, session.presence))
 
     def _ask(self, session: Session, announced: Announced) -> None:
         """Ask in the name of the account, whom its client answers."""

@@ -28,7 +28,11 @@ class Directed:
         """
         if stanza.type == PresenceType.UNAVAILABLE:
             self.forget(session, to)
-            return
+        else:
+            self.add(session, to)
+
+    def add(self, session: Session, to: JID) -> None:
+        """Note one recipient; raises as `note` does."""
         recipients = self._recipients.get(session)
         if to not in recipients and len(recipients) >= self._limit:
             raise StanzaError(
@@ -42,10 +46,12 @@ class Directed:
         if recipients is not None:
             recipients.pop(recipient, None)
 
+    def of(self, session: Session) -> list[JID]:
+        """Return all recipients."""
+        return list(self._recipients.peek(session) or ())
+
     def take(self, session: Session) -> list[JID]:
         """Return all recipients, and forget them."""
-        recipients = self._recipients.peek(session)
-        if not recipients:
-            return []
+        recipients = self.of(session)
         self._recipients.discard(session)
-        return list(recipients)
+        return recipients

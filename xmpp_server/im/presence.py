@@ -8,7 +8,7 @@ import msgspec
 
 from xmpp_server.core.accounts import Account
 from xmpp_server.core.host import Host
-from xmpp_server.core.module import Inbound, Module, Order, Outbound, PresenceChange, SessionEnd, Verdict
+from xmpp_server.core.module import Inbound, Module, Order, Outbound, PresenceChange, SessionEnd, SessionState, Verdict
 from xmpp_server.core.session import Session
 from xmpp_server.errors import Condition, StanzaError
 from xmpp_server.im.directed import Directed
@@ -51,6 +51,8 @@ class Presence(Module):
         host.hooks.presence_out.add(self._outbound, Order.DELIVER)
         host.hooks.presence_in.add(self._inbound, Order.DELIVER)
         host.hooks.session_ended.add(self._ended)
+        host.hooks.session_saved.add(self._save)
+        host.hooks.session_restored.add(self._restore)
         self._roster.removed.add(self._subscribing.removed)
 
     # For other modules.
@@ -133,6 +135,15 @@ class Presence(Module):
         if event.text:
             element.add("status", text=event.text)
         self._fanout.later(self._unavailable(session, Stanza.build(element, session.jid, None)))
+
+    def _save(self, event: SessionState) -> None:
+        recipients = self._directed.of(event.session)
+        if recipients:
+            event.data[self.name] = "\n".join(recipients).encode()
+
+    def _restore(self, event: SessionState) -> None:
+        for recipient in event.data.get(self.name, b"").decode().splitlines():
+            self._directed.add(event.session, JID.parse(recipient))
 
     # What local accounts get.
 
