@@ -237,8 +237,8 @@ class Roster(Module):
 
     async def _set(self, request: IqRequest) -> None:
         """§2.3, §2.4, §2.5: add, change, remove."""
-        account = request.own
         _check_owner(request)
+        account = request.own
         wish = read_set(request.payload)
         if wish.jid == account.jid:
             raise StanzaError(Condition.NOT_ALLOWED, "Nobody is in their own roster")
