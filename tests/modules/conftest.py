@@ -13,6 +13,17 @@ from xmpp_server.im.delivery import Delivery
 from xmpp_server.im.offline import Offline
 from xmpp_server.im.presence import Presence
 from xmpp_server.im.roster import Roster
+from xmpp_server.xml.element import Element
+from xmpp_server.xml.namespaces import CLIENT, STANZA_ERRORS
+
+
+def condition(answer: Element) -> str:
+    """The defined condition of an error stanza."""
+    assert answer.get("type") == "error", answer
+    error = answer.find("error", CLIENT)
+    assert error is not None
+    return next(child.name for child in error.elements() if child.ns == STANZA_ERRORS)
+
 
 #: RFC 6121 alone.
 IM = (Delivery, Offline, Roster, Presence)

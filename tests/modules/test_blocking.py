@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.modules.conftest import IM
+from tests.modules.conftest import IM, condition
 from tests.transcript import play
 from tests.world import Client, World
 from xmpp_server.core import persistence
@@ -16,8 +16,7 @@ from xmpp_server.jid import JID
 from xmpp_server.modules.blocking import Blocking, BlockingConfig, BlockList
 from xmpp_server.modules.carbons import Carbons
 from xmpp_server.modules.disco import ServiceDiscovery
-from xmpp_server.xml.element import Element
-from xmpp_server.xml.namespaces import BLOCKING, BLOCKING_ERRORS, STANZA_ERRORS
+from xmpp_server.xml.namespaces import BLOCKING, BLOCKING_ERRORS
 
 JULIET = "juliet@example.org"
 ROMEO = "romeo@example.org"
@@ -26,13 +25,6 @@ Played = Callable[..., World]
 
 def item(jid: str, command: str = "block") -> str:
     return f"<{command} xmlns='{BLOCKING}'><item jid='{jid}'/></{command}>"
-
-
-def condition(element: Element) -> str:
-    assert element.get("type") == "error", element
-    error = element.find("error", "jabber:client")
-    assert error is not None
-    return next(child.name for child in error.elements() if child.ns == STANZA_ERRORS)
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ import structlog
 from xmpp_server.core.hooks import Wait
 from xmpp_server.errors import Condition, StanzaError
 from xmpp_server.stanzas.error import error_reply
+from xmpp_server.storage.api import StorageBusyError, StorageFullError
 from xmpp_server.xml.stanza import Stanza
 
 log = structlog.get_logger()
@@ -70,6 +71,8 @@ class Router:
             return
         except StanzaError as error:
             rest = self.reject(stanza, error)
+        except (StorageBusyError, StorageFullError):  # the store has logged why
+            rest = self.reject(stanza, StanzaError(Condition.RESOURCE_CONSTRAINT, "Nothing can be stored now"))
         except Exception:
             log.exception("route-failed", id=stanza.id, name=stanza.name)
             rest = self.reject(stanza, StanzaError(Condition.INTERNAL_SERVER_ERROR))
