@@ -8,7 +8,9 @@ import msgspec
 
 from xmpp_server.app.settings import Config
 from xmpp_server.core.module import Module
+from xmpp_server.im.caps import Caps
 from xmpp_server.im.delivery import Delivery
+from xmpp_server.im.last_activity import LastActivity
 from xmpp_server.im.offline import Offline
 from xmpp_server.im.presence import Presence
 from xmpp_server.im.roster import Roster
@@ -25,6 +27,8 @@ from xmpp_server.modules.version import Version
 MODULES: tuple[type[Module], ...] = (
     Roster,
     Presence,
+    Caps,
+    LastActivity,
     Delivery,
     Offline,
     ServiceDiscovery,

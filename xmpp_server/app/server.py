@@ -35,8 +35,11 @@ from xmpp_server.storage.urls import storage_for
 
 log = structlog.get_logger()
 
-#: Objects allocated before the collector looks at the youngest generation: stanzas make few cycles.
-GC_THRESHOLD = 20_000
+#: Allocations before the collector looks at each generation: stanzas make no cycles.
+GC_THRESHOLDS = (20_000, 20, 50)
+#: So many more sessions are worth taking out of the collector's sight: a full collection of 10,000 takes 0.2 s.
+GC_SESSIONS = 200
+GC_LOOK_S = 20.0
 SHUTDOWN = StreamError(StreamCondition.SYSTEM_SHUTDOWN)
 
 
@@ -56,6 +59,7 @@ class Server:
         self._listeners: list[Listener] = []
         self._http: HttpServer | None = None
         self._tls: list[TlsServer] = []
+        self._frozen_for = 0
 
     async def start(self) -> None:
         """Open storage, build the hosts, take back saved sessions, and open the doors.
@@ -83,10 +87,18 @@ class Server:
         self.service = ClientService(self.hosts, backends, policy, tls, self.runtime, config, self.counters)
         await self._restore_sessions()
         await self._listen(loop, tls)
+        gc.set_threshold(*GC_THRESHOLDS)
         gc.collect()
-        gc.freeze()
-        gc.set_threshold(GC_THRESHOLD, 50, 100)
+        self._spare_collector()
         log.info("started", domains=list(self.hosts), **self.addresses)
+
+    def _spare_collector(self) -> None:
+        """Take what will live long out of the garbage collector's sight, at the start and as sessions come."""
+        count = len(self.service.clients)
+        if count >= self._frozen_for + GC_SESSIONS or not self._frozen_for:
+            gc.freeze()
+            self._frozen_for = max(count, 1)
+        self.runtime.schedule(GC_LOOK_S, self._spare_collector)
 
     def _make_tls(self, alpn: Sequence[str], *, request_certificate: bool = False) -> TlsServer:
         server = TlsServer(self._key_pairs, alpn=alpn, request_client_certificate=request_certificate)

@@ -300,7 +300,8 @@ class _Draft:
             await storage.documents.put(self.jid, kind, key, data)
         stamps = iter(self._offline)
         stamp, _ = self._offline[0] if self._offline else (self.created, b"")
-        ids = Ids(lambda: stamp)
+        first = stamp
+        ids = Ids(lambda: (stamp - first).total_seconds(), first)
         for stamp, stanza in stamps:
             await storage.offline.append(self.jid, OfflineMessage(ids.new(), stamp, stanza))
 

@@ -7,7 +7,6 @@ from datetime import datetime
 from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
-import structlog
 
 from xmpp_server.core.accounts import Account, Accounts
 from xmpp_server.core.dispatch import REQUESTS, Dispatch
@@ -17,6 +16,7 @@ from xmpp_server.core.iq import Access, IqHandler, To
 from xmpp_server.core.keeper import Keeper, NoKeeper
 from xmpp_server.core.provisioning import Provisioning
 from xmpp_server.core.registry import Registry
+from xmpp_server.core.router import Router, answer_for
 from xmpp_server.errors import Condition, StanzaError, StreamCondition, StreamError
 from xmpp_server.jid import JID
 from xmpp_server.stanzas.error import error_reply
@@ -25,15 +25,12 @@ from xmpp_server.xml.stanza import Stanza
 
 if TYPE_CHECKING:
     from xmpp_server.core.module import Module
-    from xmpp_server.core.router import Router
     from xmpp_server.core.runtime import Runtime
     from xmpp_server.core.session import Session
     from xmpp_server.storage.api import Storage
 
 M = TypeVar("M", bound="Module")
 NonzaHandler = Callable[["Session", Stanza], Wait]
-
-log = structlog.get_logger()
 
 
 class Limits(msgspec.Struct, frozen=True):
@@ -69,7 +66,7 @@ class Host:
         self.now: Callable[[], float] = runtime.now
         self.utcnow: Callable[[], datetime] = runtime.utcnow
         self.soon = runtime.soon
-        self.ids = Ids(runtime.utcnow)
+        self.ids = Ids(runtime.now, runtime.utcnow())
         self.hooks = Hooks()
         self.accounts = Accounts(self)
         self.sessions = Registry(self)
@@ -135,12 +132,8 @@ class Host:
             if malformed:
                 raise StanzaError(Condition.JID_MALFORMED)
             wait = self._outbound[stanza.name](session, stanza)
-        except StanzaError as error:
-            self._refuse(session, stanza, error)
-            return None
-        except Exception:
-            log.exception("stanza-failed", session=str(session.jid), id=stanza.id, name=stanza.name)
-            self._refuse(session, stanza, StanzaError(Condition.INTERNAL_SERVER_ERROR))
+        except Exception as error:
+            self._refuse(session, stanza, answer_for(error, stanza))
             return None
         return None if wait is None else self.router.guard(stanza, wait)
 

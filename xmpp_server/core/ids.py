@@ -6,27 +6,31 @@ import secrets
 from collections.abc import Callable
 from datetime import datetime
 
+#: Random parts made at once.
+POOL = 100
+
 
 class Ids:
-    """Makes ids that only grow, also when the clock steps back."""
+    """Makes ids that only grow: they count on from the wall clock at the start, by the monotonic one."""
 
-    __slots__ = ("_last_ms", "_pool", "_serial", "_utcnow")
+    __slots__ = ("_last_ms", "_now", "_offset_s", "_pool", "_serial")
 
-    def __init__(self, utcnow: Callable[[], datetime]) -> None:
-        self._utcnow = utcnow
+    def __init__(self, now: Callable[[], float], utcnow: datetime) -> None:
+        self._now = now
+        self._offset_s = utcnow.timestamp() - now()
         self._last_ms = 0
         self._serial = 0
-        self._pool = ""
+        self._pool: list[str] = []
 
     def new(self) -> str:
         """Return 12 hex digits of milliseconds, 5 of a serial number, 15 of randomness."""
-        ms = int(self._utcnow().timestamp() * 1000)
+        ms = int((self._now() + self._offset_s) * 1000)
         if ms > self._last_ms:
             self._last_ms = ms
             self._serial = 0
         else:
             self._serial += 1
-        if len(self._pool) < 15:
-            self._pool = secrets.token_hex(1500)  # one call of the system for many ids
-        random, self._pool = self._pool[:15], self._pool[15:]
-        return f"{self._last_ms:012x}{self._serial:05x}{random}"
+        if not self._pool:  # one call of the system for many ids
+            random = secrets.token_hex(15 * POOL)
+            self._pool = [random[at : at + 15] for at in range(0, 15 * POOL, 15)]
+        return f"{self._last_ms:012x}{self._serial:05x}{self._pool.pop()}"

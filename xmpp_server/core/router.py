@@ -9,6 +9,7 @@ import structlog
 from xmpp_server.core.hooks import Wait
 from xmpp_server.errors import Condition, StanzaError
 from xmpp_server.stanzas.error import error_reply
+from xmpp_server.storage.api import StorageBusyError, StorageError, StorageFullError
 from xmpp_server.storage.api import StorageBusyError, StorageFullError
 from xmpp_server.xml.stanza import Stanza
 
@@ -50,11 +51,8 @@ class Router:
         assert to is not None  # noqa: S101
         try:
             return self.routes.get(to.domainpart, self.default).route(stanza)
-        except StanzaError as error:
-            return self.reject(stanza, error)
-        except Exception:
-            log.exception("route-failed", id=stanza.id, name=stanza.name)
-            return self.reject(stanza, StanzaError(Condition.INTERNAL_SERVER_ERROR))
+        except Exception as error:
+            return self.reject(stanza, answer_for(error, stanza))
 
     def reject(self, stanza: Stanza, error: StanzaError) -> Wait:
         """Answer a stanza with an error; an error or a result is never answered (RFC 6120 §8.3.1)."""
@@ -69,12 +67,20 @@ class Router:
             if wait is not None:
                 await wait
             return
-        except StanzaError as error:
-            rest = self.reject(stanza, error)
-        except (StorageBusyError, StorageFullError):  # the store has logged why
-            rest = self.reject(stanza, StanzaError(Condition.RESOURCE_CONSTRAINT, "Nothing can be stored now"))
-        except Exception:
-            log.exception("route-failed", id=stanza.id, name=stanza.name)
-            rest = self.reject(stanza, StanzaError(Condition.INTERNAL_SERVER_ERROR))
+        except Exception as error:
+            rest = self.reject(stanza, answer_for(error, stanza))
         if rest is not None:
             await rest
+
+
+def answer_for(error: Exception, stanza: Stanza) -> StanzaError:
+    """Return what to tell the sender of a stanza whose handling raised `error`; a bug is logged here, once."""
+    if isinstance(error, StanzaError):
+        return error
+    if isinstance(error, StorageBusyError | StorageFullError):
+        return StanzaError(Condition.RESOURCE_CONSTRAINT, "This cannot be stored now")
+    if isinstance(error, StorageError):
+        log.error("storage-failed", id=stanza.id, name=stanza.name, sender=stanza.sender, error=str(error))
+    else:
+        log.error("stanza-failed", id=stanza.id, name=stanza.name, sender=stanza.sender, exc_info=error)
+    return StanzaError(Condition.INTERNAL_SERVER_ERROR)

@@ -55,6 +55,7 @@ class Session:
     """A bound resource. `receive` takes the client's stanzas, `send` gives it others'."""
 
     __slots__ = (
+        "_lang",
         "_prefix",
         "_prefix_lang",
         "account",
@@ -93,6 +94,7 @@ class Session:
 
     def set_lang(self, lang: str | None) -> None:
         """Prepare what is written into the start tag of each stanza: `from`, and the stream's language (§4.7.4)."""
+        self._lang = lang
         self._prefix = b" from='%s'" % self.jid.encoded
         self._prefix_lang = self._prefix
         if lang:
@@ -118,7 +120,10 @@ class Session:
                 to = JID.parse(address)
             except JIDMalformed:
                 malformed = True
-        stanza.stamp(self.jid, to, self._prefix if "xml:lang" in attrs else self._prefix_lang)
+        if "xml:lang" in attrs:
+            stanza.stamp(self.jid, to, self._prefix)
+        else:
+            stanza.stamp(self.jid, to, self._prefix_lang, self._lang)
         sm = self.sm
         if sm is None:
             return self.host.outbound(self, stanza, malformed)

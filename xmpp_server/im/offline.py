@@ -16,12 +16,18 @@ from xmpp_server.im.delivery import CHAT, NORMAL, message_type
 from xmpp_server.jid import JID
 from xmpp_server.stanzas.delay import Delay
 from xmpp_server.storage.api import OfflineMessage, StorageError, Write
-from xmpp_server.xml.namespaces import CARBONS, HINTS, SID
+from xmpp_server.xml.namespaces import CARBONS, CHAT_STATES, CLIENT, HINTS, SID
 from xmpp_server.xml.parser import parse
 from xmpp_server.xml.stanza import Receipt, Stanza
 from xmpp_server.xml.writer import serialize
 
-NS_CHAT_STATES = "http://jabber.org/protocol/chatstates"
+BODY = f"{CLIENT} body"
+STORE = f"{HINTS} store"
+NO_STORE = f"{HINTS} no-store"
+NO_PERMANENT_STORE = f"{HINTS} no-permanent-store"
+CARBON = f"{CARBONS} "
+#: Payloads that alone are not worth keeping.
+TRANSIENT = (f"{CHAT_STATES} ", f"{HINTS} ", f"{SID} ")
 PAGE = 100
 
 log = structlog.get_logger()
@@ -29,24 +35,23 @@ log = structlog.get_logger()
 
 def keeping(stanza: Stanza) -> tuple[bool, str]:
     """Tell whether to keep a message for later, and why (XEP-0160 §3, XEP-0334 §4)."""
-    if message_type(stanza.type) not in (NORMAL, CHAT):
+    kind = stanza.type
+    if kind != CHAT and message_type(kind) != NORMAL:
         return False, "type"
     children = stanza.children
-    if f"{HINTS} no-store" in children or f"{HINTS} no-permanent-store" in children:
-        return False, "hint"
-    if f"{HINTS} store" in children:
-        return True, "hint"
-    if any(tag.startswith(f"{CARBONS} ") for tag in children):
-        return False, "carbon"
-    if f"{stanza.ns} body" in children:
+    if len(children) == 1 and children[0] == BODY:  # most messages
         return True, "body"
-    if all(_is_transient(tag) for tag in children):
+    if NO_STORE in children or NO_PERMANENT_STORE in children:
+        return False, "hint"
+    if STORE in children:
+        return True, "hint"
+    if any(tag.startswith(CARBON) for tag in children):
+        return False, "carbon"
+    if BODY in children:
+        return True, "body"
+    if all(tag.startswith(TRANSIENT) or tag.endswith(" thread") for tag in children):
         return False, "nothing to keep"
     return True, "payload"
-
-
-def _is_transient(tag: str) -> bool:
-    return tag.startswith((f"{NS_CHAT_STATES} ", f"{HINTS} ", f"{SID} ")) or tag.endswith(" thread")
 
 
 class Claims:

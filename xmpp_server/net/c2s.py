@@ -105,6 +105,8 @@ class Client:
         "_busy",
         "_connection",
         "_late",
+        "_now",
+        "_rate",
         "_service",
         "_session",
         "_stream",
@@ -115,7 +117,9 @@ class Client:
         self._service = service
         self._connection: Connection | None = None
         self._session: Session | None = None
-        now = service.runtime.now()
+        self._now = service.runtime.now
+        self._rate = service.bytes_per_s
+        now = self._now()
         self._stream = C2SStream(service.policy, now)
         self._timer: Timer | None = None
         #: True while something asynchronous happens to this client's last element.
@@ -123,7 +127,7 @@ class Client:
         #: Events and bytes that wait for that.
         self._backlog: Events = []
         self._late: list[bytes] = []
-        self._bucket = float(service.bytes_per_s)
+        self._bucket = float(self._rate)
         self._bucket_at = now
 
     # What a session asks of its transport.
@@ -174,7 +178,7 @@ class Client:
     def close(self, error: StreamError | None) -> None:
         """End the stream from our side; the session, if it still points here, is the caller's business."""
         self._session = None
-        self._handle(self._stream.close(self._service.runtime.now(), error))
+        self._handle(self._stream.close(self._now(), error))
         self._write_outgoing()
         if error is not None:
             self._disconnect()
@@ -210,11 +214,11 @@ class Client:
 
     def received(self, data: bytes) -> None:
         """Take bytes."""
-        now = self._service.runtime.now()
+        now = self._now()
         session = self._session
         if session is not None:
             session.last_received = now
-        if self._service.bytes_per_s:
+        if self._rate:
             self._account(len(data), now)
         if self._busy:
             self._late.append(data)
@@ -339,7 +343,7 @@ class Client:
         self._handle(events + backlog)
         self._write_outgoing()
         while self._late and not self._busy:
-            self._handle(self._stream.receive(self._late.pop(0), self._service.runtime.now()))
+            self._handle(self._stream.receive(self._late.pop(0), self._now()))
             self._write_outgoing()
         if not self._busy and self._connection is not None:
             self._connection.resume()
@@ -354,14 +358,14 @@ class Client:
             answer = await self._service.answer(self.domain, query, self)
         except SaslError as error:
             answer = error
-        return self._stream.auth_answer(answer, self._service.runtime.now())
+        return self._stream.auth_answer(answer, self._now())
 
     async def _bind(self, resource: str | None) -> Events:
         username = self._stream.username or ""
         try:
             session = await self._service.bind(self.domain, username, resource, self)
         except StanzaError as error:
-            return self._stream.bind_failed(error, self._service.runtime.now())
+            return self._stream.bind_failed(error, self._now())
         return self._establish(session, session.jid, None)
 
     async def _resume(self, request: ResumeRequest) -> Events:
@@ -369,7 +373,7 @@ class Client:
         found = await self._service.resume(self.domain, username, request.previd, request.h, self)
         if found.session is None:
             condition = found.condition or Condition.ITEM_NOT_FOUND
-            return self._stream.resume_failed(condition, found.h, self._service.runtime.now())
+            return self._stream.resume_failed(condition, found.h, self._now())
         return self._establish(found.session, found.session.jid, found.h or 0)
 
     def _establish(self, session: Session, jid: JID, resumed_h: int | None) -> Events:
@@ -395,7 +399,7 @@ class Client:
 
     def _on_deadline(self) -> None:
         self._timer = None
-        self._handle(self._stream.timeout(self._service.runtime.now()))
+        self._handle(self._stream.timeout(self._now()))
         self._write_outgoing()
         if not self._stream.closed:
             self._watch_deadline()
@@ -407,7 +411,7 @@ class Client:
 
     def _account(self, count: int, now: float) -> None:
         """Take bytes from the client's allowance; past it, it is not read from until it has some again."""
-        rate = self._service.bytes_per_s
+        rate = self._rate
         self._bucket = min(float(rate), self._bucket + (now - self._bucket_at) * rate) - count
         self._bucket_at = now
         if self._bucket < 0 and self._connection is not None and not self._busy:
