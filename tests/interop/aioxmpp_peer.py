@@ -1,0 +1,161 @@
+"""An aioxmpp client as a program: commands as JSON lines on standard input, what happens as JSON lines on output.
+
+Runs in the virtual environment of `make peers`, as aioxmpp needs older libraries than the server; so it imports nothing
+of this project. Arguments: full JID, password, host, port. It ends when its input does.
+"""
+
+# mypy: ignore-errors
+# aioxmpp is not in the environment that is type-checked, and has no types.
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+import warnings
+
+from lxml import etree
+
+warnings.simplefilter("ignore")
+
+import aioxmpp  # noqa: E402
+import aioxmpp.blocking  # noqa: E402
+import aioxmpp.carbons  # noqa: E402
+import aioxmpp.connector  # noqa: E402
+import aioxmpp.dispatcher  # noqa: E402
+import aioxmpp.ping  # noqa: E402
+import aioxmpp.private_xml  # noqa: E402
+import aioxmpp.vcard  # noqa: E402
+import aioxmpp.xso  # noqa: E402
+
+
+@aioxmpp.private_xml.xso.Query.as_payload_class
+class Note(aioxmpp.xso.XSO):
+    """What is kept as private XML."""
+
+    TAG = ("urn:example:note", "note")
+    text = aioxmpp.xso.Text(default="")
+
+
+def tell(event, **values):
+    print(json.dumps({"event": event, **values}), flush=True)
+
+
+class Peer:
+    def __init__(self, client):
+        self.client = client
+        self.roster = client.summon(aioxmpp.RosterClient)
+        self.blocking = client.summon(aioxmpp.BlockingClient)
+        self.carbons = client.summon(aioxmpp.CarbonsClient)
+        self.vcard = client.summon(aioxmpp.vcard.VCardService)
+        self.private = client.summon(aioxmpp.private_xml.PrivateXMLService)
+        self.disco = client.summon(aioxmpp.DiscoClient)
+        self.presence = client.summon(aioxmpp.PresenceClient)
+        messages = client.summon(aioxmpp.dispatcher.SimpleMessageDispatcher)
+        for kind in aioxmpp.MessageType:
+            messages.register_callback(kind, None, self.on_message)
+        self.roster.on_subscribe.connect(lambda stanza: tell("subscribe", sender=str(stanza.from_)))
+        self.roster.on_subscribed.connect(lambda stanza: tell("subscribed", sender=str(stanza.from_)))
+        self.roster.on_unsubscribed.connect(lambda stanza: tell("unsubscribed", sender=str(stanza.from_)))
+        self.roster.on_entry_subscription_state_changed.connect(self.on_entry)
+        self.presence.on_available.connect(lambda jid, stanza: tell("available", sender=str(jid)))
+        self.presence.on_unavailable.connect(lambda jid, stanza: tell("unavailable", sender=str(jid)))
+        client.on_stream_suspended.connect(lambda reason: tell("suspended"))
+        client.on_stream_resumed.connect(lambda: tell("resumed"))
+
+    def on_message(self, message):
+        for name in ("received", "sent"):
+            carbon = getattr(message, f"xep0280_{name}")
+            if carbon is not None:
+                inner = carbon.stanza
+                tell("carbon", kind=name, sender=str(inner.from_), to=str(inner.to), text=inner.body.any())
+                return
+        if message.body:
+            tell(
+                "message",
+                sender=str(message.from_),
+                kind=message.type_.value,
+                text=message.body.any(),
+                delayed=bool(message.xep0203_delay),
+            )
+
+    def on_entry(self, item):
+        tell("entry", jid=str(item.jid), subscription=item.subscription)
+
+    async def do_say(self, to, text):
+        message = aioxmpp.Message(to=aioxmpp.JID.fromstr(to), type_=aioxmpp.MessageType.CHAT)
+        message.body[None] = text
+        await self.client.send(message)
+
+    async def do_subscribe(self, jid):
+        self.roster.subscribe(aioxmpp.JID.fromstr(jid))
+
+    async def do_approve(self, jid):
+        self.roster.approve(aioxmpp.JID.fromstr(jid))
+
+    async def do_entries(self):
+        return {str(jid): item.subscription for jid, item in self.roster.items.items()}
+
+    async def do_ping(self):
+        await aioxmpp.ping.ping(self.client, self.client.local_jid.replace(localpart=None, resource=None))
+
+    async def do_carbons(self):
+        await self.carbons.enable()
+
+    async def do_block(self, jid):
+        await self.blocking.block_jids([aioxmpp.JID.fromstr(jid)])
+
+    async def do_unblock(self, jid):
+        await self.blocking.unblock_jids([aioxmpp.JID.fromstr(jid)])
+
+    async def do_blocklist(self):
+        return sorted(str(jid) for jid in self.blocking.blocklist)
+
+    async def do_features(self, jid):
+        info = await self.disco.query_info(aioxmpp.JID.fromstr(jid))
+        return sorted(info.features)
+
+    async def do_vcard(self, jid):
+        vcard = await self.vcard.get_vcard(aioxmpp.JID.fromstr(jid) if jid else None)
+        return vcard.elements.findtext("{vcard-temp}FN")
+
+    async def do_set_vcard(self, name):
+        vcard = await self.vcard.get_vcard()
+        etree.SubElement(vcard.elements, "{vcard-temp}FN").text = name
+        await self.vcard.set_vcard(vcard)
+
+    async def do_private(self, text):
+        note = Note()
+        note.text = text
+        await self.private.set_private_xml(note)
+
+    async def do_private_text(self):
+        return (await self.private.get_private_xml(Note())).registered_payload.text
+
+    async def handle(self, line):
+        command = json.loads(line)
+        try:
+            result = await getattr(self, "do_" + command.pop("do"))(**command)
+            tell("done", result=result)
+        except Exception as error:
+            tell("failed", error=f"{type(error).__name__}: {error}")
+
+
+async def main(jid, password, host, port):
+    loop = asyncio.get_running_loop()
+    client = aioxmpp.PresenceManagedClient(
+        aioxmpp.JID.fromstr(jid),
+        aioxmpp.make_security_layer(password, no_verify=True),
+        override_peer=[(host, int(port), aioxmpp.connector.STARTTLSConnector())],
+    )
+    peer = Peer(client)
+    reader = asyncio.StreamReader()
+    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+    async with client.connected():
+        tell("online", jid=str(client.local_jid))
+        while line := await reader.readline():
+            await peer.handle(line)
+    tell("offline")
+
+
+asyncio.run(main(*sys.argv[1:]))

@@ -1,0 +1,69 @@
+"""One real server for all interop tests, users of their own for each test, and the clients they log in with."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+
+import pytest
+
+from tests.interop.aio import AioPeer
+from tests.interop.slix import SlixClient
+from tests.peers import ServerProcess
+
+_numbers = itertools.count(1)
+
+NewSlix = Callable[..., Awaitable[SlixClient]]
+NewAio = Callable[..., Awaitable[AioPeer]]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "slow: takes more than ten seconds")
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+    process = ServerProcess(tmp_path_factory.mktemp("server"))
+    process.start()
+    yield process
+    try:
+        assert process.failures() == []
+        assert process.stop() == 0
+    finally:
+        process.kill()
+
+
+@pytest.fixture
+def users(server: ServerProcess) -> tuple[str, str]:
+    """Two accounts that nobody has used before."""
+    number = next(_numbers)
+    names = f"romeo{number}", f"juliet{number}"
+    server.add_users(*names)
+    return names
+
+
+@pytest.fixture
+async def slix(server: ServerProcess) -> AsyncIterator[NewSlix]:
+    """Log in with slixmpp: `await slix(user, resource)`."""
+    async with contextlib.AsyncExitStack() as stack:
+
+        async def new(user: str, resource: str = "slix", *, available: bool = True) -> SlixClient:
+            client = SlixClient(user, resource)
+            stack.push_async_callback(client.offline)
+            return await client.online(server.c2s, available=available)
+
+        yield new
+
+
+@pytest.fixture
+async def aio(server: ServerProcess) -> AsyncIterator[NewAio]:
+    """Log in with aioxmpp: `await aio(user, resource)`."""
+    async with contextlib.AsyncExitStack() as stack:
+
+        async def new(user: str, resource: str = "aio") -> AioPeer:
+            peer = await AioPeer.online(user, server.c2s, resource)
+            stack.push_async_callback(peer.offline)
+            return peer
+
+        yield new
