@@ -10,7 +10,6 @@ from xmpp_server.core.hooks import Wait
 from xmpp_server.errors import Condition, StanzaError
 from xmpp_server.stanzas.error import error_reply
 from xmpp_server.storage.api import StorageBusyError, StorageError, StorageFullError
-from xmpp_server.storage.api import StorageBusyError, StorageFullError
 from xmpp_server.xml.stanza import Stanza
 
 log = structlog.get_logger()
