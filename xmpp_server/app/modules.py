@@ -14,13 +14,18 @@ from xmpp_server.im.last_activity import LastActivity
 from xmpp_server.im.offline import Offline
 from xmpp_server.im.presence import Presence
 from xmpp_server.im.roster import Roster
+from xmpp_server.modules.blocking import Blocking
 from xmpp_server.modules.carbons import Carbons
+from xmpp_server.modules.contact import Contact
+from xmpp_server.modules.csi import ClientState
 from xmpp_server.modules.disco import ServiceDiscovery
 from xmpp_server.modules.legacy_session import LegacySession
 from xmpp_server.modules.ping import Ping
+from xmpp_server.modules.private import PrivateStorage
 from xmpp_server.modules.stable_ids import StableIds
 from xmpp_server.modules.stream_management import StreamManagementModule
 from xmpp_server.modules.time import EntityTime
+from xmpp_server.modules.vcard import VCard
 from xmpp_server.modules.version import Version
 
 #: In the order of their registration; a module comes behind those it needs.
@@ -36,6 +41,11 @@ MODULES: tuple[type[Module], ...] = (
     StreamManagementModule,
     LegacySession,
     Carbons,
+    ClientState,
+    Blocking,
+    PrivateStorage,
+    VCard,
+    Contact,
     Ping,
     EntityTime,
     Version,
