@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from xml.etree import ElementTree
 
+import msgspec
 import pytest
 
 import xmpp_server
@@ -34,17 +35,30 @@ def test_nothing_is_claimed_twice() -> None:
     assert len(numbers) == len(set(numbers))
 
 
+class StrangeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Keys of all kinds."""
+
+    limit: int = 3
+    names: list[str] = []
+    open: bool = False
+    secret: str | None = None
+
+
 class Strange(Module):
     """A module of a XEP without a title, off by default."""
 
     name = "strange"
     xeps = (Xep(9999, "0.0.1", "all but <this/>"),)
     enabled_by_default = False
+    Config = StrangeConfig
 
 
 def test_a_new_module_is_listed_without_any_other_change() -> None:
-    [row] = [line for line in xeps.markdown((Strange,)).splitlines() if "9999" in line]
+    lines = xeps.markdown((Strange,)).splitlines()
+    [row] = [line for line in lines if "9999" in line]
     assert "| 0.0.1 | `strange`, off by default |" in row
+    [keys] = [line for line in lines if line.startswith("| `strange`")]
+    assert "| no | `limit = 3`, `names = []`, `open = false`, `secret = …` |" in keys
 
 
 def test_doap_is_xml_with_a_status_and_a_note_for_what_is_partial() -> None:

@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
+
 from xmpp_server.app.modules import MODULES
 from xmpp_server.app.xep_titles import TITLES
 from xmpp_server.core.module import Module, Xep
@@ -67,6 +69,7 @@ RFCS: tuple[Rfc, ...] = (
 
 #: XEPs that no module implements, but a layer below, or the application.
 LAYERS: tuple[Implemented, ...] = (
+    Implemented(Xep(4, "2.13.1", "the parts that services use"), "stanzas/forms.py"),
     Implemented(Xep(82, "1.1.1"), "stanzas/delay.py"),
     Implemented(Xep(86, "1.0"), "stanzas/error.py"),
     Implemented(Xep(175, "1.2"), "sasl/anonymous.py"),
@@ -106,7 +109,7 @@ def markdown(modules: Sequence[type[Module]] = MODULES) -> str:
         "",
         "## RFCs",
         "",
-        "| RFC | Title | Where | What is left out |",
+        "| RFC | Title | Where | Note |",
         "| --- | --- | --- | --- |",
     ]
     for rfc in RFCS:
@@ -119,10 +122,13 @@ def markdown(modules: Sequence[type[Module]] = MODULES) -> str:
         "The version is that of the text that was read. *Module* is the name in the configuration, `[modules.NAME]`;",
         "what has none is always there.",
         "",
-        "| XEP | Title | Version | Module | Where | What is left out |",
+        "| XEP | Title | Version | Module | Where | Note |",
         "| --- | --- | --- | --- | --- | --- |",
     ]
     lines += [_row(one) for one in implemented(modules)]
+    lines += ["", "## Modules", "", "Each has `enabled` in `[modules.NAME]`, and the keys that stand here.", ""]
+    lines += ["| Module | Enabled | Keys and defaults | |", "| --- | --- | --- | --- |"]
+    lines += [_settings(module) for module in sorted(modules, key=lambda module: module.name)]
     lines += ["", "## Not implemented, on purpose", "", "| XEP | Title | Why |", "| --- | --- | --- |"]
     lines += [f"| {_xep_link(xep)} | {_title(xep)} | {xep.note} |" for xep in REFUSED]
     return "\n".join(lines) + "\n"
@@ -171,6 +177,24 @@ def _row(one: Implemented) -> str:
         module += ", off by default"
     xep = one.xep
     return f"| {_xep_link(xep)} | {_title(xep)} | {xep.version} | {module} | {_link(one.place)} | {xep.note} |"
+
+
+def _settings(module: type[Module]) -> str:
+    about = (module.__doc__ or "").partition("\n")[0]
+    enabled = "yes" if module.enabled_by_default else "no"
+    keys = ", ".join(f"`{field.encode_name} = {_toml(field)}`" for field in msgspec.structs.fields(module.Config))
+    return f"| `{module.name}` | {enabled} | {keys} | {about} |"
+
+
+def _toml(field: msgspec.structs.FieldInfo) -> str:
+    """Write the default of a key, which TOML writes like JSON; a table says so, and what has no default."""
+    if field.default_factory is not msgspec.NODEFAULT:
+        default = field.default_factory()
+    else:
+        default = field.default
+    if default is msgspec.NODEFAULT or default is None:
+        return "…"
+    return msgspec.json.encode(default).decode()
 
 
 def _place(module: type[Module]) -> str:
