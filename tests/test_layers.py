@@ -11,8 +11,8 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGE = "xmpp_server"
 
-#: Every package and module at the top, by layer: it imports from lower ones and from itself. Layer 0 is one unit, since
-#: addresses are written into XML and stand in it; storage's protocols belong to layer 3, below the kernel that uses them.
+#: Every package and module at the top, by layer: it imports from lower ones and from itself. Layer 0 is one unit:
+#: addresses stand in XML and are written as XML. Storage's protocols are below the kernel, which uses them.
 GROUND = ("errors", "jid", "xml")
 LAYERS = (
     {"ground"},

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import importlib
+import pkgutil
 import re
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from textwrap import dedent
@@ -9,8 +12,11 @@ import msgspec
 import pytest
 from msgspec import inspect
 
+import xmpp_server.im
+import xmpp_server.modules
 from xmpp_server.app.config import ConfigError, load
 from xmpp_server.app.settings import Config, Limits
+from xmpp_server.core.module import Module
 
 EXAMPLE = Path(__file__).parents[2] / "config" / "example.toml"
 
@@ -20,6 +26,19 @@ class PingConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 MODULES = {"ping": PingConfig}
+
+
+def every_module() -> Iterator[type[Module]]:
+    """All modules that there are, in the list of `app.modules` or not."""
+    for package in (xmpp_server.im, xmpp_server.modules):
+        for info in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+            file = importlib.import_module(info.name)
+            for value in vars(file).values():
+                if isinstance(value, type) and issubclass(value, Module) and value.__module__ == info.name:
+                    yield value
+
+
+MODULE_CONFIGS = {module.name: module.Config for module in every_module() if hasattr(module, "name")}
 
 
 @pytest.fixture
@@ -96,8 +115,6 @@ def test_unknown_keys_are_errors_with_a_suggestion(read, text, key, reason):
         ("[storage]\nurl = 'mysql://x'", "storage.url"),
         ("[s2s]\nverify = 'maybe'", "s2s.verify"),
         ("[s2s.routes]\n'example.net' = 'nowhere'", 's2s.routes."example.net"'),
-        ("[contact]\nabuse = ['root@localhost']", "contact.abuse"),
-        ("[groups.staff]\nmembers = ['a@b/c']", "groups.staff.members[0]"),
         ("[[components]]\ndomains = ['c.localhost']", "components[0]"),
         ("[[components]]\ndomains = ['localhost']\nsecret = 's'", "components[0].domains"),
         ("[[components]]\ndomains = ['c']\nsecret = 's'\nprivileges = ['all']", "components[0].privileges"),
@@ -181,13 +198,10 @@ def test_addresses_are_prepared(read):
         admins = ["Admin@LOCALHOST"]
         [auth]
         anonymous = ["LOCALHOST"]
-        [groups.all]
-        members = ["LocalHost", "A@localhost"]
         """
     )
     assert config.admins == ("admin@localhost",)
     assert config.auth.anonymous == ("localhost",)
-    assert config.groups["all"].members == ("localhost", "a@localhost")
 
 
 def test_modules_get_their_own_struct_and_a_switch(read):
@@ -218,7 +232,7 @@ def uncommented(text: str) -> str:
 
 
 def test_the_example_is_the_defaults(tmp_path, monkeypatch):
-    config = load(EXAMPLE, MODULES, {})
+    config = load(EXAMPLE, MODULE_CONFIGS, {})
     monkeypatch.chdir(EXAMPLE.parent)
     defaults = load(None, MODULES, {})
     assert msgspec.to_builtins(config.limits) == msgspec.to_builtins(Limits())
@@ -233,13 +247,23 @@ def test_the_example_documents_every_key():
     assert set(keys(inspect.type_info(Config))) <= written
 
 
+@pytest.mark.parametrize("name", sorted(MODULE_CONFIGS))
+def test_the_example_documents_the_keys_of_a_module(name):
+    """Every key of `[modules.NAME]`, with its default."""
+    tables = tomllib.loads(uncommented(EXAMPLE.read_text("utf-8")))["modules"]
+    fields = msgspec.structs.fields(MODULE_CONFIGS[name])
+    table = tables.get(name, {})
+    assert {field.name for field in fields} == set(table) - {"enabled"}
+    assert msgspec.convert(table, MODULE_CONFIGS[name]) == MODULE_CONFIGS[name]() if fields else True
+
+
 def test_the_examples_in_the_example_load(tmp_path):
     text = uncommented(EXAMPLE.read_text("utf-8")).replace('url = "sqlite:///xmpp.db"', "")
     text = text.replace('domains = ["localhost"]', 'domains = ["localhost", "example.org"]')
     (tmp_path / "secrets").mkdir()
     (tmp_path / "secrets" / "database-url").write_text("postgresql://user@host/db")
     (tmp_path / "full.toml").write_text(text, "utf-8")
-    config = load(tmp_path / "full.toml", MODULES, {"IRC_SECRET": "s"})
+    config = load(tmp_path / "full.toml", MODULE_CONFIGS, {"IRC_SECRET": "s"})
     assert [component.secret for component in config.components] == ["", "s"]
     assert config.s2s.routes == {"example.net": "127.0.0.1:15269"}
     assert config.storage.url == "postgresql://user@host/db"

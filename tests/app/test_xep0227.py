@@ -20,6 +20,9 @@ JULIET = JID.parse("juliet@capulet.lit")
 ROMEO = JID.parse("romeo@montague.lit")
 STAMP = datetime(2026, 7, 10, 23, 8, 25, 123456, tzinfo=UTC)
 KEYS = {"SHA-1": ScramKeys(b"salt", 10_000, b"stored", b"server"), "SHA-256": ScramKeys(b"s2", 20_000, b"x", b"y")}
+EXODUS = (
+    b"<query xmlns='jabber:iq:private'><exodus xmlns='exodus:prefs'>x</exodus><exodus xmlns='exodus:prefs'/></query>"
+)
 REQUEST = b"<presence from='mercutio@montague.lit' type='subscribe'><nick xmlns='urn:n'>M</nick></presence>"
 
 
@@ -33,7 +36,7 @@ async def store_of_juliet() -> MemoryStorage:
         RosterItem(JID.parse("paris@capulet.lit"), name="P", subscription="to", pending_in=REQUEST),
     ):
         await store.rosters.put(JULIET, item)
-    await store.documents.put(JULIET, "private", "exodus:prefs exodus", b"<exodus xmlns='exodus:prefs'>x</exodus>")
+    await store.documents.put(JULIET, "private", "exodus:prefs exodus", EXODUS)
     await store.documents.put(JULIET, "vcard", "", b"<vCard xmlns='vcard-temp'><FN>Juliet</FN></vCard>")
     await store.documents.put(JULIET, "other", "a'b", bytes(range(256)))
     for n in range(250):

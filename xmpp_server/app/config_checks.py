@@ -9,11 +9,10 @@ from pathlib import Path
 import msgspec
 
 from xmpp_server.app.config_error import ConfigError
-from xmpp_server.app.settings import Component, Config, SharedGroup
+from xmpp_server.app.settings import Component, Config
 from xmpp_server.jid import JID, JIDMalformed
 
 _DOOR = re.compile(r"unix:.+|(?:\[[0-9A-Fa-f:.]+(?:%\w+)?\]|[^\s:\[\]]+):(\d{1,5})")
-_CONTACT = re.compile(r"(?:mailto|xmpp|https?):\S+")
 _PRIVILEGE = re.compile(
     r"roster=(?:get|set|both)|message=outgoing|presence=(?:managed_entity|roster)|iq=(?:get|set|both)"
 )
@@ -52,10 +51,6 @@ class _Checks:
             raise self._error("auth.backoff_max_s", "is less than backoff_s")
         if config.storage.url != "memory:" and not config.storage.url.startswith(_STORES):
             raise self._error("storage.url", "must begin with sqlite:/// or postgresql://, or be memory:")
-        for kind in config.contact.__struct_fields__:
-            for address in getattr(config.contact, kind):
-                if not _CONTACT.fullmatch(address):
-                    raise self._error(f"contact.{kind}", f"{address!r} is no mailto:, xmpp: or https: address")
         components = tuple(
             self._component(component, f"components[{index}]", domains)
             for index, component in enumerate(config.components)
@@ -66,7 +61,6 @@ class _Checks:
             domains=domains,
             admins=self._each("admins", config.admins, self._account),
             auth=auth,
-            groups={name: self._group(group, f"groups.{name}") for name, group in config.groups.items()},
             components=components,
         )
 
@@ -86,12 +80,6 @@ class _Checks:
         jid = self._jid(key, text)
         if jid.localpart is None or not jid.is_bare:
             raise self._error(key, f"{text!r} is not an account (name@domain)")
-        return str(jid)
-
-    def _account_or_domain(self, key: str, text: str) -> str:
-        jid = self._jid(key, text)
-        if not jid.is_bare:
-            raise self._error(key, f"{text!r} is neither an account nor a domain")
         return str(jid)
 
     def _jid(self, key: str, text: str) -> JID:
@@ -139,13 +127,6 @@ class _Checks:
         for name in limits.__struct_fields__:
             if getattr(limits, name) < 0:
                 raise self._error(f"limits.{name}", "is negative")
-
-    def _group(self, group: SharedGroup, key: str) -> SharedGroup:
-        return msgspec.structs.replace(
-            group,
-            members=self._each(f"{key}.members", group.members, self._account_or_domain),
-            viewers=self._each(f"{key}.viewers", group.viewers, self._account_or_domain),
-        )
 
     def _component(self, component: Component, key: str, domains: tuple[str, ...]) -> Component:
         if bool(component.secret) == bool(component.secret_file):

@@ -125,26 +125,6 @@ class Log(Table, frozen=True, kw_only=True):
     format: Literal["auto", "console", "json"] = "auto"
 
 
-class Contact(Table, frozen=True, kw_only=True):
-    """XEP-0157: whom to write to, as mailto:, xmpp: or https: addresses."""
-
-    abuse: tuple[str, ...] = ()
-    admin: tuple[str, ...] = ()
-    feedback: tuple[str, ...] = ()
-    sales: tuple[str, ...] = ()
-    security: tuple[str, ...] = ()
-    status: tuple[str, ...] = ()
-    support: tuple[str, ...] = ()
-
-
-class SharedGroup(Table, frozen=True, kw_only=True):
-    """A group that stands in rosters without anybody adding it; a domain stands for all its accounts."""
-
-    name: str = ""
-    members: tuple[str, ...]
-    viewers: tuple[str, ...] = ()
-
-
 class Dns(Table, frozen=True, kw_only=True):
     """How names of other servers are looked up."""
 
@@ -199,8 +179,6 @@ class Config(Table, frozen=True, kw_only=True):
     limits: Limits = Limits()
     timeouts: Timeouts = Timeouts()
     log: Log = Log()
-    contact: Contact = Contact()
-    groups: Mapping[str, SharedGroup] = {}
     s2s: S2S = S2S()
     components: tuple[Component, ...] = ()
     modules: Mapping[str, ModuleSettings] = {}

@@ -22,6 +22,7 @@ from xmpp_server.core.confusables import skeleton
 from xmpp_server.core.ids import Ids
 from xmpp_server.core.provisioning import ITERATIONS, SKELETONS
 from xmpp_server.jid import JID, JIDMalformed
+from xmpp_server.modules import private, vcard
 from xmpp_server.sasl.credentials import HASHES, PasswordError, ScramKeys, derive_all
 from xmpp_server.stanzas.delay import Delay
 from xmpp_server.storage.api import AccountRecord, OfflineMessage, RosterItem, Storage
@@ -36,10 +37,6 @@ NS = "urn:xmpp:pie:0"
 NS_SCRAM = "urn:xmpp:pie:0#scram"
 NS_OURS = "urn:x-xmpp-server:export:0"
 MECHANISM = "SCRAM-"
-
-#: Kinds of documents that have a place in the format.
-PRIVATE_KIND = "private"
-VCARD_KIND = "vcard"
 
 PAGE = 100
 
@@ -136,14 +133,14 @@ class _Account:
     async def _documents(self) -> None:
         for kind in await self._storage.documents.kinds(self._jid):
             documents = await self._storage.documents.all(self._jid, kind)
-            if kind == PRIVATE_KIND:
+            if kind == private.KIND:
                 query = Element("query", PRIVATE)
                 for data in documents.values():
-                    query.append(parse(data))
+                    query.children += parse(data).elements()
                 self._put(query)
                 continue
             for key, data in documents.items():
-                if kind == VCARD_KIND:
+                if kind == vcard.KIND:
                     self._put(parse(data))
                 else:
                     text = b64encode(data).decode()
@@ -355,11 +352,13 @@ class _Draft:
         )
 
     def _private(self, query: Element) -> None:
+        queries: dict[str, Element] = {}
         for element in query.elements():
-            self._documents.append((PRIVATE_KIND, element.tag, serialize(element)))
+            queries.setdefault(element.tag, Element("query", PRIVATE)).append(element)
+        self._documents += [(private.KIND, tag, serialize(one)) for tag, one in queries.items()]
 
-    def _vcard(self, vcard: Element) -> None:
-        self._documents.append((VCARD_KIND, "", serialize(vcard)))
+    def _vcard(self, card: Element) -> None:
+        self._documents.append((vcard.KIND, "", serialize(card)))
 
     def _document(self, element: Element) -> None:
         data = b64decode(element.text, validate=True)

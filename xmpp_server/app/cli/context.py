@@ -18,6 +18,8 @@ from xmpp_server.app.hosts import build_hosts
 from xmpp_server.app.lock import DataLock, LockedError
 from xmpp_server.app.modules import MODULE_CONFIGS
 from xmpp_server.core.router import Router
+from xmpp_server.jid import JIDMalformed
+from xmpp_server.net.addresses import AddressError
 from xmpp_server.net.certificates import CertificateError
 from xmpp_server.net.runtime import LoopRuntime
 from xmpp_server.storage.api import Durability, StorageError
@@ -31,6 +33,8 @@ DRAIN_S = 10.0
 
 EXIT_CODES: Mapping[type[Exception], int] = {
     ConfigError: USAGE,
+    AddressError: USAGE,
+    JIDMalformed: USAGE,  # in a module's table
     NotRunningError: NOT_RUNNING,
     ControlError: FAILED,
     LockedError: FAILED,
