@@ -1,0 +1,394 @@
+"""XEP-0133: each command, by its form; and that nobody else may use them."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.modules.conftest import IM, condition
+from tests.world import Client, World
+from xmpp_server.errors import StreamCondition
+from xmpp_server.jid import JID
+from xmpp_server.modules.admin import Admin, AdminConfig
+from xmpp_server.modules.admin.forms import ADMIN
+from xmpp_server.modules.commands import Commands
+from xmpp_server.modules.disco import ServiceDiscovery
+from xmpp_server.sasl.credentials import verify_password
+from xmpp_server.stanzas.forms import Form
+from xmpp_server.xml.element import Element
+from xmpp_server.xml.namespaces import CLIENT, COMMANDS, ROSTER
+
+HOST = "example.org"
+JULIET = "juliet@example.org"
+Values = str | list[str]
+
+
+@pytest.fixture
+def world() -> World:
+    world = World(HOST, modules=(*IM, ServiceDiscovery, Commands, Admin), admins=["admin@example.org"])
+    world.host.provisioning.iterations = 1
+    return world
+
+
+@pytest.fixture
+def admin(world: World) -> Client:
+    return world.login("admin@example.org/desk")
+
+
+def execute(client: Client, name: str, attrs: str = "", content: str = "") -> Element:
+    command = f"<command xmlns='{COMMANDS}' node='{ADMIN}#{name}' {attrs}>{content}</command>"
+    client.says(f"<iq type='set' id='{name}' to='{HOST}'>{command}</iq>")
+    [answer] = [element for element in client.hears() if element.name == "iq" and element.get("id") == name]
+    return answer
+
+
+def fill(client: Client, name: str, **values: Values) -> Element:
+    """Ask for the form, fill it in, and return the answer."""
+    first = execute(client, name)
+    assert first.get("type") == "result", first
+    assert first.first is not None
+    assert first.first.get("status") == "executing"
+    assert form(first).form_type == ADMIN
+    fields = f"<field type='hidden' var='FORM_TYPE'><value>{ADMIN}</value></field>"
+    for var, value in values.items():
+        lines = [value] if isinstance(value, str) else value
+        name_ = var.replace("_verify", "-verify")
+        fields += f"<field var='{name_}'>" + "".join(f"<value>{line}</value>" for line in lines) + "</field>"
+    submission = f"<x xmlns='jabber:x:data' type='submit'>{fields}</x>"
+    return execute(client, name, f"sessionid='{first.first.get('sessionid')}'", submission)
+
+
+def form(answer: Element) -> Form:
+    assert answer.first is not None
+    found = Form.of(answer.first)
+    assert found is not None, answer
+    return found
+
+
+def done(answer: Element) -> Element:
+    assert answer.first is not None
+    assert answer.first.get("status") == "completed", answer
+    return answer
+
+
+def app_condition(answer: Element) -> str | None:
+    error = answer.find("error", CLIENT)
+    assert error is not None
+    return next((child.name for child in error.elements() if child.ns == COMMANDS), None)
+
+
+def test_nobody_else_may(world: World) -> None:
+    romeo = world.login("romeo@example.org/orchard")
+    query = f"<query xmlns='http://jabber.org/protocol/disco#items' node='{COMMANDS}'/>"
+    items = romeo.asks("get", query, to=HOST).first
+    assert items is not None
+    assert not list(items.elements())
+    for name in ("add-user", "get-registered-users-num", "get-user-password", "delete-motd"):
+        assert condition(execute(romeo, name)) == "forbidden"
+    peer = world.remote("example.net")
+    peer.says(
+        f"<iq type='set' id='1' from='admin@example.net/a' to='{HOST}'>"
+        f"<command xmlns='{COMMANDS}' node='{ADMIN}#add-user'/></iq>"
+    )
+    assert [condition(answer) for answer in peer.hears()] == ["forbidden"]
+
+
+def test_admins_find_the_commands(world: World, admin: Client) -> None:
+    query = f"<query xmlns='http://jabber.org/protocol/disco#items' node='{COMMANDS}'/>"
+    items = admin.asks("get", query, to=HOST).first
+    assert items is not None
+    nodes = {(item.get("node") or "").partition("#")[2] for item in items.elements()}
+    assert nodes == {
+        "add-user",
+        "delete-user",
+        "disable-user",
+        "reenable-user",
+        "end-user-session",
+        "change-user-password",
+        "get-user-roster",
+        "get-user-lastlogin",
+        "user-stats",
+        *(f"get-{kind}-users-{what}" for kind in KINDS for what in ("num", "list")),
+        "announce",
+        "set-motd",
+        "edit-motd",
+        "delete-motd",
+        "set-welcome",
+        "delete-welcome",
+    }
+
+
+KINDS = ("registered", "disabled", "online", "active", "idle")
+
+
+@pytest.mark.parametrize("name", ["get-user-password", "edit-admin", "edit-blacklist", "edit-whitelist"])
+def test_what_is_not_offered_is_refused_with_a_reason(admin: Client, name: str) -> None:
+    assert condition(execute(admin, name)) == "feature-not-implemented"
+
+
+def test_the_form_of_add_user(admin: Client) -> None:
+    # §4.1, example 2
+    asked = form(execute(admin, "add-user"))
+    assert [(field.var, field.type, field.required) for field in asked.fields] == [
+        ("FORM_TYPE", "hidden", False),
+        ("accountjid", "jid-single", True),
+        ("password", "text-private", True),
+        ("password-verify", "text-private", False),
+    ]
+
+
+def test_add_user(world: World, admin: Client) -> None:
+    done(fill(admin, "add-user", accountjid=JULIET, password="R0m30", password_verify="R0m30", email="j@example.org"))
+    record = world.run(world.storage.accounts.get(JID.parse(JULIET)))
+    assert record is not None
+    assert verify_password(record.credentials["SHA-256"], "SHA-256", "R0m30")
+    assert condition(fill(admin, "add-user", accountjid=JULIET, password="other")) == "conflict"
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"accountjid": JULIET},
+        {"accountjid": JULIET, "password": ""},
+        {"accountjid": JULIET, "password": "a", "password_verify": "b"},
+        {"accountjid": "example.org", "password": "a"},
+        {"accountjid": f"{JULIET}/balcony", "password": "a"},
+        {"accountjid": "juliet@example.net", "password": "a"},
+        {"accountjid": "@", "password": "a"},
+        {"accountjid": "", "password": "a"},
+        {"password": "a"},
+    ],
+)
+def test_add_user_with_a_bad_payload(admin: Client, values: dict[str, Values]) -> None:
+    answer = fill(admin, "add-user", **values)
+    assert (condition(answer), app_condition(answer)) == ("bad-request", "bad-payload")
+
+
+def test_delete_user(world: World, admin: Client) -> None:
+    world.create("romeo@example.org")
+    juliet = world.online(f"{JULIET}/balcony")
+    done(fill(admin, "delete-user", accountjids=[JULIET, "romeo@example.org"]))
+    assert juliet.error is not None
+    assert juliet.error.condition is StreamCondition.NOT_AUTHORIZED
+    assert world.run(world.storage.accounts.list(HOST)) == ["admin@example.org"]
+
+
+def test_disable_and_reenable_user(world: World, admin: Client) -> None:
+    juliet = world.online(f"{JULIET}/balcony")
+    done(fill(admin, "disable-user", accountjids=JULIET))
+    assert juliet.transport.closed
+    record = world.run(world.storage.accounts.get(JID.parse(JULIET)))
+    assert record is not None
+    assert not record.enabled
+    assert form(done(execute(admin, "get-disabled-users-num"))).value("disabledusersnum") == "1"
+    listed = form(done(fill(admin, "get-disabled-users-list", max_items="25")))
+    assert listed.values("disableduserjids") == (JULIET,)
+    done(fill(admin, "reenable-user", accountjids=JULIET))
+    assert form(done(execute(admin, "get-disabled-users-num"))).value("disabledusersnum") == "0"
+
+
+@pytest.mark.parametrize("name", ["delete-user", "disable-user", "reenable-user"])
+def test_all_accounts_must_exist(world: World, admin: Client, name: str) -> None:
+    world.create(JULIET)
+    assert condition(fill(admin, name, accountjids=[JULIET, "nobody@example.org"])) == "item-not-found"
+    assert world.run(world.storage.accounts.get(JID.parse(JULIET))) is not None
+    assert app_condition(fill(admin, name, accountjids="juliet@example.net")) == "bad-payload"
+    assert app_condition(fill(admin, name, accountjids=f"{JULIET}/balcony")) == "bad-payload"
+
+
+@pytest.mark.parametrize("name", ["delete-user", "disable-user"])
+def test_admins_do_not_lock_themselves_out(admin: Client, name: str) -> None:
+    assert condition(fill(admin, name, accountjids="admin@example.org")) == "not-allowed"
+
+
+def test_end_user_session(world: World, admin: Client) -> None:
+    one, two, three = (world.online(f"{JULIET}/{resource}") for resource in ("a", "b", "c"))
+    done(fill(admin, "end-user-session", accountjids=f"{JULIET}/a"))
+    assert (one.transport.closed, two.transport.closed) == (True, False)
+    assert condition(fill(admin, "end-user-session", accountjids=f"{JULIET}/a")) == "item-not-found"
+    done(fill(admin, "end-user-session", accountjids=JULIET))
+    assert two.transport.closed
+    assert three.transport.closed
+    world.online(f"{JULIET}/a")
+    done(fill(admin, "end-user-session", accountjids=str(admin.jid)))
+    assert admin.transport.closed
+
+
+def test_change_user_password(world: World, admin: Client) -> None:
+    world.create(JULIET)
+    done(fill(admin, "change-user-password", accountjid=JULIET, password="V3r0n4"))
+    record = world.run(world.storage.accounts.get(JID.parse(JULIET)))
+    assert record is not None
+    assert verify_password(record.credentials["SHA-1"], "SHA-1", "V3r0n4")
+    answer = fill(admin, "change-user-password", accountjid="nobody@example.org", password="x")
+    assert condition(answer) == "item-not-found"
+
+
+def test_get_user_roster(world: World, admin: Client) -> None:
+    # §4.8
+    world.contact(JULIET, "romeo@example.net", "both", name="Romeo", groups=("Friends",))
+    answer = done(fill(admin, "get-user-roster", accountjids=JULIET))
+    assert form(answer).values("accountjids") == (JULIET,)
+    assert answer.first is not None
+    x = answer.first.find("x", "jabber:x:data")
+    assert x is not None
+    query = x.find("query", ROSTER)
+    assert query is not None
+    [item] = query.elements()
+    assert (item.get("jid"), item.get("name"), item.get("subscription")) == ("romeo@example.net", "Romeo", "both")
+    assert condition(fill(admin, "get-user-roster", accountjids="nobody@example.org")) == "item-not-found"
+
+
+def test_get_user_last_login(world: World, admin: Client) -> None:
+    world.create("romeo@example.org")
+    juliet = world.online(f"{JULIET}/balcony")
+    world.passes(60)
+    juliet.leaves()
+    world.passes(10_000)
+    answer = form(done(fill(admin, "get-user-lastlogin", accountjids=[JULIET, "romeo@example.org"])))
+    assert answer.values("lastlogin") == ("2024-02-29T12:00:00Z", "")
+    world.host.accounts.forget("juliet")
+    answer = form(done(fill(admin, "get-user-lastlogin", accountjids=JULIET)))
+    assert answer.values("lastlogin") == ("2024-02-29T12:00:00Z",)
+
+
+def test_a_login_soon_after_another_is_not_written(world: World, admin: Client) -> None:
+    world.online(f"{JULIET}/balcony").leaves()
+    world.passes(1800)
+    world.online(f"{JULIET}/balcony").leaves()
+    answer = form(done(fill(admin, "get-user-lastlogin", accountjids=JULIET)))
+    assert answer.values("lastlogin") == ("2024-02-29T12:30:00Z",)
+    stored = world.run(world.storage.documents.get(JID.parse(JULIET), "last-login", ""))
+    assert stored == b"2024-02-29T12:00:00Z"
+
+
+def test_user_stats(world: World, admin: Client) -> None:
+    world.contact(JULIET, "romeo@example.net", "both")
+    world.online(f"{JULIET}/balcony")
+    world.online(f"{JULIET}/chamber")
+    answer = form(done(fill(admin, "user-stats", accountjid=JULIET)))
+    assert answer.values("ipaddresses") == ("192.0.2.1",)
+    assert answer.value("rostersize") == "1"
+    assert answer.values("onlineresources") == ("balcony", "chamber")
+    assert condition(fill(admin, "user-stats", accountjid="juliet@example.net")) == "item-not-found"
+
+
+def test_numbers_and_lists(world: World, admin: Client) -> None:
+    world.create("mercutio@example.org")
+    world.online(f"{JULIET}/balcony")
+    world.passes(700)
+    romeo = world.online("romeo@example.org/orchard")
+    romeo.session.last_received = admin.session.last_received = world.host.now()
+
+    def number(kind: str) -> str | None:
+        return form(done(execute(admin, f"get-{kind}-users-num"))).value(f"{kind}usersnum")
+
+    assert [number(kind) for kind in KINDS] == ["4", "0", "3", "2", "1"]
+
+    def jids(kind: str, var: str, size: str) -> tuple[str, ...]:
+        return form(done(fill(admin, f"get-{kind}-users-list", max_items=size))).values(var)
+
+    everybody = ("admin@example.org", JULIET, "mercutio@example.org", "romeo@example.org")
+    assert jids("registered", "registereduserjids", "none") == everybody
+    assert jids("online", "onlineuserjids", "25") == ("admin@example.org", JULIET, "romeo@example.org")
+    assert jids("active", "activeuserjids", "25") == ("admin@example.org", "romeo@example.org")
+    assert jids("idle", "activeuserjids", "25") == (JULIET,)
+    # the specification's examples call them so
+    assert form(done(fill(admin, "get-idle-users"))).values("activeuserjids") == (JULIET,)
+    assert app_condition(fill(admin, "get-online-users-list", max_items="1000000")) == "bad-payload"
+
+
+def test_a_long_list_is_cut(world: World, admin: Client) -> None:
+    world.create(*(f"user{number:03}@example.org" for number in range(30)))
+    answer = form(done(fill(admin, "get-registered-users-list", max_items="25")))
+    assert len(answer.values("registereduserjids")) == 25
+
+
+def test_announce(world: World, admin: Client) -> None:
+    juliet, romeo = world.online(f"{JULIET}/balcony"), world.login("romeo@example.org/orchard")
+    done(fill(admin, "announce", announcement=["Attention! This service will be", "going down."]))
+    [heard] = juliet.hears()
+    assert (heard.get("type"), heard.get("from")) == ("headline", HOST)
+    body = heard.find("body", CLIENT)
+    assert body is not None
+    assert body.text == "Attention! This service will be\ngoing down."
+    assert not romeo.hears()
+
+
+def bodies(client: Client) -> list[str]:
+    return [body.text for element in client.hears() if (body := element.find("body", CLIENT)) is not None]
+
+
+def comes(world: World, jid: str) -> list[str]:
+    client = world.login(jid)
+    client.says("<presence/>")
+    heard = bodies(client)
+    client.leaves()
+    return heard
+
+
+def test_the_message_of_the_day_is_seen_once(world: World, admin: Client) -> None:
+    assert condition(execute(admin, "delete-motd")) == "item-not-found"
+    done(fill(admin, "set-motd", motd=["Don&apos;t forget:", "tomorrow night"]))
+    assert comes(world, f"{JULIET}/balcony") == ["Don't forget:\ntomorrow night"]
+    assert comes(world, f"{JULIET}/balcony") == []
+    world.host.accounts.forget("juliet")
+    assert comes(world, f"{JULIET}/balcony") == []
+    # §4.25: the form has the text; who has seen it does not see it again
+    assert form(execute(admin, "edit-motd")).values("motd") == ("Don't forget:", "tomorrow night")
+    done(fill(admin, "edit-motd", motd="Tonight"))
+    assert comes(world, f"{JULIET}/balcony") == []
+    assert comes(world, "romeo@example.org/orchard") == ["Tonight"]
+    done(fill(admin, "set-motd", motd="News"))
+    assert comes(world, f"{JULIET}/balcony") == ["News"]
+    done(execute(admin, "delete-motd"))
+    assert comes(world, "romeo@example.org/orchard") == []
+
+
+def test_those_who_are_new_are_welcome(world: World, admin: Client) -> None:
+    world.create("romeo@example.org")
+    world.passes(10)
+    done(fill(admin, "set-welcome", welcome="Welcome to example.org"))
+    world.passes(10)
+    assert comes(world, "romeo@example.org/orchard") == []
+    assert comes(world, f"{JULIET}/balcony") == ["Welcome to example.org"]
+    assert comes(world, f"{JULIET}/balcony") == []
+    done(execute(admin, "delete-welcome"))
+    assert comes(world, "nurse@example.org/hall") == []
+
+
+def test_greetings_outlast_a_restart(world: World, admin: Client) -> None:
+    done(fill(admin, "set-motd", motd="News"))
+    later = World(HOST, modules=(*IM, Commands, Admin))
+    later.storage = world.storage
+    later.host.storage = world.storage
+    assert comes(later, f"{JULIET}/balcony") == ["News"]
+
+
+def test_a_negative_priority_hears_no_greeting(world: World, admin: Client) -> None:
+    done(fill(admin, "set-motd", motd="News"))
+    juliet = world.login(f"{JULIET}/bot")
+    juliet.says("<presence><priority>-1</priority></presence>")
+    assert bodies(juliet) == []
+
+
+@pytest.mark.parametrize(("name", "restart"), [("restart", True), ("shutdown", False)])
+def test_the_service_stops_where_it_can(world: World, admin: Client, name: str, restart: bool) -> None:
+    assert condition(execute(admin, name)) == "item-not-found"
+    stopped: list[bool] = []
+    world.module(Admin).offer_service(stopped.append)
+    juliet = world.online(f"{JULIET}/balcony")
+    done(fill(admin, name, delay="120", announcement="In 2 minutes!"))
+    assert bodies(juliet) == ["In 2 minutes!"]
+    world.passes(119)
+    assert not stopped
+    world.passes(2)
+    assert stopped == [restart]
+    assert app_condition(fill(admin, name, delay="1")) == "bad-payload"
+
+
+def test_idle_is_a_matter_of_configuration() -> None:
+    modules = (*IM, Commands, lambda: Admin(AdminConfig(idle_s=5.0)))
+    world = World(HOST, modules=modules, admins=["admin@example.org"])
+    admin = world.login("admin@example.org/desk")
+    world.passes(6)
+    assert form(done(execute(admin, "get-idle-users-num"))).value("idleusersnum") == "1"
