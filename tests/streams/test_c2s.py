@@ -119,7 +119,14 @@ class TestTls:
         assert driver.send(STARTTLS).startswith(b"<failure xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>")
         assert driver.over
 
-    @pytest.mark.parametrize("behind", [b" ", HEADER, b"\x16"])
+    def test_a_line_feed_behind_starttls_is_dropped(self, driver: Driver) -> None:
+        driver.answering = False
+        driver.send(HEADER)
+        driver.send(STARTTLS + b"\n")
+        assert StartTls() in driver.events
+        assert driver.wire.endswith(b"<proceed xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>")
+
+    @pytest.mark.parametrize("behind", [HEADER, b"\n" + HEADER, b"\x16"])
     def test_bytes_behind_starttls_end_the_connection(self, driver: Driver, behind: bytes) -> None:
         driver.send(HEADER)
         driver.send(STARTTLS + behind)

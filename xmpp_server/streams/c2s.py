@@ -179,6 +179,7 @@ class C2SStream(Stream):
         if not features.offers_starttls(self.host, self.channel):
             self._refuse_tls(_, events)
             return
+        self._scanner.skip_whitespace()  # COMPAT(go-sendxmpp 0.5.6): a line feed is behind it, in spite of §5.3.3
         if self._scanner.pending:  # RFC 6120 §5.3.3: they would be taken for what the client sends inside TLS
             raise StreamError(StreamCondition.POLICY_VIOLATION, "Nothing may follow <starttls/>")
         self._out += _PROCEED

@@ -80,6 +80,10 @@ class Scanner:
         """Bytes that wait for more, or in step mode for the next call."""
         return len(self._buffer)
 
+    def skip_whitespace(self) -> None:
+        """Drop white space that waits between two elements."""
+        self._consume(len(self._buffer) - len(self._buffer.lstrip(b" \t\r\n")))
+
     def reset(self) -> None:
         """Expect a stream header next (RFC 6120 §4.3.3); bytes that wait stay."""
         self._is_open = False
@@ -277,7 +281,7 @@ class Scanner:
         self._forget_parser()
 
     def _scan_header(self, events: list[Event]) -> None:
-        self._consume(len(self._buffer) - len(self._buffer.lstrip(b" \t\r\n")))
+        self.skip_whitespace()
         _check_encoding(self._buffer)
         while not self._is_open:
             cut = self._buffer.find(b">", self._searched) + 1
