@@ -95,7 +95,7 @@ def describe(one: socket.socket) -> str:
 def _bind_tcp(family: int, name: tuple[object, ...], text: str, *, optional: bool) -> socket.socket | None:
     """Listen on one TCP address; None where it is `optional` and the machine lacks the address family."""
     try:
-        one = socket.socket(family, socket.SOCK_STREAM)
+        one = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)  # asyncio asks for it to set TCP_NODELAY
     except OSError as error:
         if optional and error.errno == errno.EAFNOSUPPORT:
             return None
