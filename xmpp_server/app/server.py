@@ -111,7 +111,7 @@ class Server:
         if tls.certificate:
             default = load_key_pair(Path(tls.certificate), Path(tls.key) if tls.key else None)
         else:
-            default = ensure_self_signed(self.config.data_path / "self-signed.pem", self.config.domains)
+            default = ensure_self_signed(self.config.data_path / "tls", self.config.domains)
         return [default, *(load_key_pair(Path(one.certificate), Path(one.key)) for one in tls.domains.values())]
 
     async def _listen(self, loop: asyncio.AbstractEventLoop, tls: TlsServer) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from xmpp_server.core.receipts import Ledger
@@ -10,8 +11,11 @@ from xmpp_server.streams.sm_nonzas import REQUEST, acknowledgement
 from xmpp_server.xml.stanza import Receipt, Stanza
 
 if TYPE_CHECKING:
-    from xmpp_server.core.session import Session
+    from xmpp_server.core.session import Session, Transport
 
+#: So much is written to a client before it has to acknowledge some of it: a slow reader costs no more memory, and a
+#: long queue sent again after a resumption does not look like one.
+IN_FLIGHT_BYTES = 262_144
 #: Stanzas sent before the client is asked for an acknowledgement.
 REQUEST_EVERY = 8
 
@@ -36,6 +40,8 @@ class StreamManagement:
     """The state that survives a connection; made by `<enable/>`."""
 
     __slots__ = (
+        "held",
+        "in_flight_bytes",
         "ledger",
         "queue",
         "requested_at",
@@ -54,6 +60,9 @@ class StreamManagement:
         self.timeout_s = timeout_s
         self.resumable = bool(token)
         self.queue: SmQueue[Sent] = SmQueue()
+        #: How many stanzas at the end of the queue are not written yet, and how many bytes before them are.
+        self.held = 0
+        self.in_flight_bytes = 0
         #: Stanzas sent since the last `<r/>`.
         self.unrequested = 0
         #: When the oldest unanswered `<r/>` was sent (monotonic seconds), or None.
@@ -69,12 +78,39 @@ class StreamManagement:
             receipt.nudge = self.request
             item.receipt = receipt
         self.queue.sent(item)
-        self.unrequested += 1
+        self.held += 1
         return item
+
+    def pump(self, transport: Transport) -> None:
+        """Write what is held, as far as the client's acknowledgements allow; it is asked for more of them."""
+        if self.held == 1 and self.in_flight_bytes < IN_FLIGHT_BYTES:  # nearly always
+            wire = self.queue.last.wire
+            self.held = 0
+            self.in_flight_bytes += len(wire)
+            self.unrequested += 1
+            transport.write(wire)
+        elif self.held:
+            for item in islice(self.queue, len(self.queue) - self.held, None):
+                if self.in_flight_bytes >= IN_FLIGHT_BYTES:
+                    self.request()
+                    break
+                transport.write(item.wire)
+                self.held -= 1
+                self.unrequested += 1
+                self.in_flight_bytes += len(item.wire)
+        if self.unrequested >= REQUEST_EVERY:
+            self.request()
+
+    def begin_again(self) -> None:
+        """Hold everything that is not acknowledged: it is to be sent on a new connection."""
+        self.held = len(self.queue)
+        self.in_flight_bytes = 0
+        self.unrequested = 0
+        self.requested_at = None
 
     def request(self) -> None:
         """Ask the client for an acknowledgement, unless a request is under way or there is no connection."""
-        if self.requested_at is None and self.queue and self.session.transport is not None:
+        if self.requested_at is None and len(self.queue) > self.held and self.session.transport is not None:
             self.session.transport.write(REQUEST)
             self.requested_at = self.session.host.now()
             self.unrequested = 0
@@ -86,9 +122,10 @@ class StreamManagement:
             StreamError: `h` exceeds what was sent (XEP-0198 §4).
 
         """
-        done = self.queue.acknowledge(h)
+        done = self.queue.acknowledge(h, self.held)
         self.requested_at = None
         for item in done:
+            self.in_flight_bytes -= len(item.wire)
             if item.receipt is not None:
                 item.receipt.release()
                 item.receipt = None

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Protocol
 
 from xmpp_server.core.hooks import SessionEnd, Wait
-from xmpp_server.core.management import REQUEST_EVERY, StreamManagement
+from xmpp_server.core.management import StreamManagement
 from xmpp_server.core.receipts import Receipt
 from xmpp_server.errors import StreamCondition, StreamError
 from xmpp_server.jid import JID, JIDMalformed
@@ -170,9 +170,7 @@ class Session:
             if transport is None:
                 self.host.keeper.keep(self.account, item)
             else:
-                transport.write(wire)
-                if sm.unrequested >= REQUEST_EVERY:
-                    sm.request()
+                sm.pump(transport)
             if len(sm.queue) > self.host.limits.unacknowledged_stanzas:
                 self.host.soon(self._overflow)
         elif transport is not None:
@@ -199,6 +197,8 @@ class Session:
         if self.sm is None:
             return
         done = [item.stored_id for item in self.sm.acknowledge(h) if item.stored_id is not None]
+        if self.transport is not None:
+            self.sm.pump(self.transport)
         if done:
             self.host.keeper.delivered(self.account, done)
 
@@ -245,9 +245,8 @@ class Session:
         sm, transport = self.sm, self.transport
         if sm is None or transport is None:
             return
-        for item in sm.queue:
-            transport.write(item.wire)
-        sm.requested_at = None
+        sm.begin_again()
+        sm.pump(transport)
         sm.request()
         self.host.hooks.session_resumed.fire(self)
 

@@ -55,18 +55,24 @@ class SmQueue(Generic[T]):
         """Count a stanza and keep it until the peer has handled it."""
         self._items.append(item)
 
-    def acknowledge(self, h: int) -> list[T]:
+    @property
+    def last(self) -> T:
+        """The newest stanza; there must be one."""
+        return self._items[-1]
+
+    def acknowledge(self, h: int, held: int = 0) -> list[T]:
         """Drop the stanzas that the peer has handled and return them, oldest first.
 
-        `h` counts modulo 2**32; one below the last is a wrapped count, hence far too high.
+        `h` counts modulo 2**32; one below the last is a wrapped count, hence far too high. `held` is how many at the
+        end were counted, but not given to the peer yet.
 
         Raises:
             StreamError: `h` exceeds what was sent (XEP-0198 §6); nothing is dropped.
 
         """
         handled = (h - self.acknowledged) % MODULUS
-        if handled > len(self._items):
-            raise _handled_count_too_high(h, self.sent_count)
+        if handled > len(self._items) - held:
+            raise _handled_count_too_high(h, (self.sent_count - held) % MODULUS)
         take = self._items.popleft
         dropped = [take() for _ in range(handled)]
         self.acknowledged = h

@@ -1,0 +1,348 @@
+"""Clients of the whole server, over sockets: negotiation, authentication, binding, resumption, limits."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+from pathlib import Path
+
+import pytest
+
+from tests.app.live_server import disable, door, running, settings
+from tests.peers import PASSWORD
+from tests.raw import SASL, SM, STREAM, RawClient, condition
+from xmpp_server.app.settings import Auth, Limits, Timeouts, Tls
+
+MECHANISM = SASL + "mechanism"
+FAILURE = SASL + "failure"
+SASL_NS = SASL[1:-1]
+
+
+def plain(user: str, password: str = PASSWORD, authzid: str = "") -> str:
+    data = base64.b64encode(f"{authzid}\0{user}\0{password}".encode()).decode()
+    return f"<auth xmlns='{SASL_NS}' mechanism='PLAIN'>{data}</auth>"
+
+
+async def test_starttls_then_plain_then_bind(tmp_path: Path) -> None:
+    async with running(settings(tmp_path), "romeo") as server, await RawClient.connect(door(server, "c2s")) as client:
+        features = await client.open()
+        assert features[0].tag == "{urn:ietf:params:xml:ns:xmpp-tls}starttls"
+        assert not list(features.iter(MECHANISM))
+        assert features[0][0].tag.endswith("}required")
+        await client.starttls()
+        features = await client.open()
+        names = [element.text for element in features.iter(MECHANISM)]
+        assert "PLAIN" in names
+        assert "SCRAM-SHA-256-PLUS" in names
+        client.send(plain("romeo"))
+        assert (await client.read()).tag == SASL + "success"
+        features = await client.open()
+        assert {child.tag for child in features} >= {
+            "{urn:ietf:params:xml:ns:xmpp-bind}bind",
+            "{urn:xmpp:sm:3}sm",
+            "{urn:xmpp:csi:0}csi",
+            "{urn:xmpp:features:rosterver}ver",
+            "{urn:xmpp:features:pre-approval}sub",
+            "{urn:xmpp:stream-limits:0}limits",
+            "{http://jabber.org/protocol/caps}c",
+        }
+        await client.bind("home")
+        assert client.jid == "romeo@localhost/home"
+        assert await client.ping() < 1
+
+
+async def test_bytes_behind_starttls_drop_the_connection(tmp_path: Path) -> None:
+    async with running(settings(tmp_path)) as server, await RawClient.connect(door(server, "c2s")) as client:
+        await client.open()
+        client.send("<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/><auth/>")
+        assert not [element for element in await client.rest(5) if element.tag in (FAILURE, SASL + "success")]
+        assert client.writer.get_extra_info("ssl_object") is None
+
+
+async def test_no_authentication_before_tls(tmp_path: Path) -> None:
+    async with running(settings(tmp_path), "romeo") as server, await RawClient.connect(door(server, "c2s")) as client:
+        await client.open()
+        client.send(plain("romeo"))
+        failure = await client.read()
+        assert failure.tag == FAILURE
+        assert failure[0].tag == SASL + "encryption-required"
+
+
+@pytest.mark.parametrize(
+    ("auth", "expected"),
+    [
+        (plain("romeo", "wrong"), "not-authorized"),
+        (plain("nobody"), "not-authorized"),
+        (plain("juliet"), "account-disabled"),
+        (plain("romeo", authzid="juliet@localhost"), "invalid-authzid"),
+        (f"<auth xmlns='{SASL_NS}' mechanism='ANONYMOUS'/>", "invalid-mechanism"),
+        (f"<auth xmlns='{SASL_NS}' mechanism='PLAIN'>!!!</auth>", "incorrect-encoding"),
+        (f"<auth xmlns='{SASL_NS}' mechanism='PLAIN'>AAAA</auth>", "malformed-request"),
+    ],
+)
+async def test_failures(tmp_path: Path, auth: str, expected: str) -> None:
+    async with running(settings(tmp_path), "romeo", "juliet") as server:
+        await disable(server, "juliet")
+        async with await RawClient.connect(door(server, "c2s_tls"), tls=True) as client:
+            await client.open()
+            client.send(auth)
+            failure = await client.read()
+            assert failure.tag == FAILURE
+            assert failure[0].tag == SASL + expected
+            client.send(plain("romeo"))  # another try on the same stream
+            assert (await client.read()).tag == SASL + "success"
+            assert server.counters.login_failures == 1
+
+
+async def test_the_bound_jid_is_the_prepared_authenticated_one(tmp_path: Path) -> None:
+    async with running(settings(tmp_path), "romeo") as server:
+        client = await RawClient.login(door(server, "c2s_tls"), "ROMEO")
+        assert client.jid.startswith("romeo@localhost/")
+        client.abort()
+
+
+async def test_tries_on_one_stream_are_bounded(tmp_path: Path) -> None:
+    config = settings(tmp_path, auth=Auth(tries_per_stream=2))
+    async with (
+        running(config, "romeo") as server,
+        await RawClient.connect(door(server, "c2s_tls"), tls=True) as client,
+    ):
+        await client.open()
+        client.send(plain("romeo", "wrong"))
+        await client.read()
+        client.send(plain("romeo", "wrong"))
+        assert condition(await client.rest()) == "policy-violation"
+
+
+async def test_those_who_keep_failing_wait_but_the_owner_is_not_locked_out(tmp_path: Path) -> None:
+    auth = Auth(backoff_after=2, backoff_s=0.2, backoff_max_s=0.4)
+    async with running(settings(tmp_path, auth=auth), "romeo") as server:
+        loop = asyncio.get_running_loop()
+        took = []
+        for password in ("wrong", "wrong", "wrong", PASSWORD):
+            async with await RawClient.connect(door(server, "c2s_tls"), tls=True) as client:
+                await client.open()
+                start = loop.time()
+                client.send(plain("romeo", password))
+                answer = await client.read()
+                took.append(loop.time() - start)
+        assert answer.tag == SASL + "success"
+        assert max(took[:2]) < 0.2 <= min(took[2:])
+
+
+async def test_anonymous_where_it_is_allowed(tmp_path: Path) -> None:
+    config = settings(tmp_path, auth=Auth(anonymous=("localhost",)))
+    async with running(config) as server, await RawClient.connect(door(server, "c2s_tls"), tls=True) as client:
+        features = await client.open()
+        assert "ANONYMOUS" in [element.text for element in features.iter(MECHANISM)]
+        client.send(f"<auth xmlns='{SASL_NS}' mechanism='ANONYMOUS'>=</auth>")
+        assert (await client.read()).tag == SASL + "success"
+        await client.open()
+        await client.bind("r")
+        assert client.jid.endswith("@localhost/r")
+        account = client.jid.partition("@")[0]
+        await client.close()
+        await asyncio.sleep(0.05)
+        assert server.hosts["localhost"].accounts.get(account) is None
+
+
+async def test_silence_before_login_ends(tmp_path: Path) -> None:
+    config = settings(tmp_path, timeouts=Timeouts(negotiation_s=0.5), tls=Tls(require=False))
+    async with running(config) as server, await RawClient.connect(door(server, "c2s")) as client:
+        await client.open()
+        sent = asyncio.create_task(_whitespace(client))
+        assert condition(await client.rest(5)) == "connection-timeout"
+        sent.cancel()
+
+
+async def _whitespace(client: RawClient) -> None:
+    while True:
+        client.send(" ")
+        await asyncio.sleep(0.05)
+
+
+async def test_a_closed_stream_is_answered_and_the_connection_closed(tmp_path: Path) -> None:
+    async with running(settings(tmp_path), "romeo") as server:
+        client = await RawClient.login(door(server, "c2s_tls"), "romeo")
+        client.send("<iq type='get' id='last'><ping xmlns='urn:xmpp:ping'/></iq></stream:stream>")
+        rest = await client.rest(5)
+        assert [element.get("id") for element in rest] == ["last"]
+        assert client.footer
+
+
+async def test_resume_on_a_new_connection(tmp_path: Path) -> None:
+    async with running(settings(tmp_path), "romeo", "juliet") as server:
+        address = door(server, "c2s_tls")
+        romeo = await RawClient.login(address, "romeo")
+        juliet = await RawClient.login(address, "juliet", "balcony")
+        token = (await juliet.enable(resume=True)).attrib["id"]
+        juliet.abort()
+        for number in range(3):
+            romeo.send(f"<message to='juliet@localhost/balcony' type='chat' id='{number}'><body>x</body></message>")
+        await romeo.ping()
+        again = await RawClient.authenticated(address, "juliet")
+        again.handled = juliet.handled
+        answer = await again.resume(token)
+        assert answer.tag == SM + "resumed"
+        assert answer.get("h") == "0"
+        assert [(await again.read()).get("id") for _ in range(3)] == ["0", "1", "2"]
+        again.acknowledge()
+        await again.ping()
+        third = await RawClient.authenticated(address, "juliet")
+        failed = await third.resume("no-such-session")
+        assert failed[0].tag.endswith("}item-not-found")
+        await third.bind("other")  # after a failed resumption the client binds
+        stranger = await RawClient.authenticated(address, "romeo")
+        assert (await stranger.resume(token))[0].tag.endswith("}item-not-found")
+        for client in (romeo, again, third, stranger):
+            client.abort()
+
+
+async def test_two_connections_resume_one_session(tmp_path: Path) -> None:
+    async with running(settings(tmp_path), "juliet") as server:
+        address = door(server, "c2s_tls")
+        juliet = await RawClient.login(address, "juliet", "balcony")
+        token = (await juliet.enable(resume=True)).attrib["id"]
+        juliet.abort()
+        pair = [await RawClient.authenticated(address, "juliet") for _ in range(2)]
+        answers = await asyncio.gather(*(client.resume(token) for client in pair))
+        assert [answer.tag for answer in answers] == [SM + "resumed"] * 2
+        assert condition(await pair[0].rest(5)) == "conflict" or condition(await pair[1].rest(5)) == "conflict"
+        assert len(server.sessions) == 1
+        for client in pair:
+            client.abort()
+
+
+async def test_a_handled_count_too_high(tmp_path: Path) -> None:
+    async with running(settings(tmp_path), "juliet") as server:
+        client = await RawClient.login(door(server, "c2s_tls"), "juliet")
+        await client.enable()
+        client.send("<a xmlns='urn:xmpp:sm:3' h='7'/>")
+        rest = await client.rest(5)
+        assert condition(rest) == "undefined-condition"
+        error = next(element for element in rest if element.tag == STREAM + "error")
+        assert error.find("{urn:xmpp:sm:3}handled-count-too-high") is not None
+
+
+async def test_a_slow_reader_holds_up_nobody_and_loses_nothing(tmp_path: Path) -> None:
+    config = settings(tmp_path, limits=Limits(outbox_bytes=524_288, unacknowledged_stanzas=100_000))
+    async with running(config, "romeo", "juliet") as server:
+        address = door(server, "c2s_tls")
+        juliet = await RawClient.login(address, "juliet", "balcony")
+        token = (await juliet.enable(resume=True)).attrib["id"]
+        juliet.writer.transport.pause_reading()  # type: ignore[attr-defined]
+        romeo = await RawClient.login(address, "romeo")
+        body = "x" * 10_000
+        count = 1500
+        for number in range(count):
+            romeo.send(
+                f"<message to='juliet@localhost/balcony' type='chat' id='{number}'><body>{body}</body></message>"
+            )
+        assert await romeo.ping(20) < 10
+        session = next(one for one in server.sessions if one.jid.localpart == "juliet")
+        assert session.transport is not None
+        assert session.transport.buffered < 524_288
+        juliet.abort()
+        again = await RawClient.authenticated(address, "juliet")
+        seen: list[str] = []
+        again.handled = 0
+        again.send(f"<resume xmlns='urn:xmpp:sm:3' previd='{token}' h='0'/>")
+        while len(seen) < count:
+            element = await again.read(20)
+            if element.tag.endswith("message"):
+                seen.append(element.attrib["id"])
+            elif element.tag == SM + "r":
+                again.acknowledge()
+        assert seen == [str(number) for number in range(count)]
+        again.abort()
+        romeo.abort()
+
+
+async def test_a_slow_reader_without_stream_management_is_cut_off(tmp_path: Path) -> None:
+    config = settings(tmp_path, limits=Limits(outbox_bytes=524_288))
+    async with running(config, "romeo", "juliet") as server:
+        address = door(server, "c2s_tls")
+        juliet = await RawClient.login(address, "juliet", "balcony")
+        juliet.writer.transport.pause_reading()  # type: ignore[attr-defined]
+        romeo = await RawClient.login(address, "romeo")
+        for number in range(1500):
+            romeo.send(f"<message to='juliet@localhost/balcony' id='{number}'><body>{'x' * 10_000}</body></message>")
+        assert await romeo.ping(20) < 10
+        assert [session.jid.localpart for session in server.sessions] == ["romeo"]
+        juliet.abort()
+        romeo.abort()
+
+
+async def test_a_client_past_its_rate_is_read_slowly_and_others_do_not_notice(tmp_path: Path) -> None:
+    config = settings(tmp_path, limits=Limits(client_bytes_per_s=50_000))
+    async with running(config, "romeo", "juliet") as server:
+        address = door(server, "c2s_tls")
+        romeo = await RawClient.login(address, "romeo")
+        juliet = await RawClient.login(address, "juliet")
+        loop = asyncio.get_running_loop()
+        start = loop.time()
+        for number in range(100):
+            romeo.send(f"<message to='romeo@localhost' id='{number}'><body>{'x' * 1000}</body></message>")
+        flood = asyncio.create_task(romeo.ping(20))
+        assert await juliet.ping() < 0.5
+        await flood
+        assert loop.time() - start > 0.2
+        romeo.abort()
+        juliet.abort()
+
+
+async def test_a_planned_restart_keeps_sessions(tmp_path: Path) -> None:
+    config = settings(tmp_path, storage=f"sqlite:///{tmp_path}/xmpp.db")
+    async with running(config, "romeo", "juliet") as server:
+        address = door(server, "c2s_tls")
+        juliet = await RawClient.login(address, "juliet", "balcony")
+        token = (await juliet.enable(resume=True)).attrib["id"]
+        romeo = await RawClient.login(address, "romeo")
+        romeo.send("<message to='juliet@localhost/balcony' type='chat' id='m'><body>x</body></message>")
+        await romeo.ping()
+    assert condition(await juliet.rest(5)) == "system-shutdown"
+    assert condition(await romeo.rest(5)) == "system-shutdown"
+    async with running(config) as server:
+        again = await RawClient.authenticated(door(server, "c2s_tls"), "juliet")
+        answer = await again.resume(token)
+        assert answer.tag == SM + "resumed"
+        assert (await again.read()).get("id") == "m"
+        again.abort()
+
+
+async def test_certificates_are_reloaded_without_dropping_a_stream(tmp_path: Path) -> None:
+    async with running(settings(tmp_path), "romeo") as server:
+        address = door(server, "c2s_tls")
+        client = await RawClient.login(address, "romeo")
+        before = client.writer.get_extra_info("ssl_object").getpeercert(True)
+        for old in (tmp_path / "tls").iterdir():
+            old.unlink()
+        server.reload_certificates()
+        assert await client.ping() < 1
+        async with await RawClient.connect(address, tls=True) as fresh:
+            assert fresh.writer.get_extra_info("ssl_object").getpeercert(True) != before
+        client.abort()
+
+
+async def test_errors_on_a_bound_stream_end_the_session(tmp_path: Path) -> None:
+    async with running(settings(tmp_path), "romeo") as server:
+        client = await RawClient.login(door(server, "c2s_tls"), "romeo")
+        client.send("<message><body></message>")
+        assert condition(await client.rest(5)) == "not-well-formed"
+        await asyncio.sleep(0.05)
+        assert server.sessions == []
+        assert server.counters.connections == 1
+
+
+async def test_health_and_metrics(tmp_path: Path) -> None:
+    async with running(settings(tmp_path), "romeo") as server:
+        client = await RawClient.login(door(server, "c2s_tls"), "romeo")
+        answers = []
+        for path in ("health", "metrics"):
+            reader, writer = await asyncio.open_connection(*door(server, "http"))
+            writer.write(f"GET /{path} HTTP/1.0\r\n\r\n".encode())
+            answers.append((await reader.read()).decode())
+            writer.close()
+        assert '"status": "ok"' in answers[0]
+        assert "xmpp_logins_total 1.0" in answers[1]
+        client.abort()
