@@ -168,6 +168,7 @@ async def test_a_closed_stream_is_answered_and_the_connection_closed(tmp_path: P
         rest = await client.rest(5)
         assert [element.get("id") for element in rest] == ["last"]
         assert client.footer
+        client.abort()
 
 
 async def test_resume_on_a_new_connection(tmp_path: Path) -> None:

@@ -187,8 +187,8 @@ class Client:
 
     def detach(self) -> None:
         """Take nothing more from the client for its session, which the server is about to save."""
-        self._session = None
-        if self._connection is not None:
+        session, self._session = self._session, None
+        if session is not None and self._connection is not None:
             self._connection.pause()
 
     def abort(self) -> None:
