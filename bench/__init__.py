@@ -1,0 +1,1 @@
+"""The side-by-side benchmark: this server, Prosody and ejabberd under the same load on loopback."""

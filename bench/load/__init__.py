@@ -1,0 +1,1 @@
+"""The load generator: thousands of client sessions in one thread, checking all that they receive."""

@@ -1,0 +1,275 @@
+"""A run: all servers up at once, their windows taken in turns, so that what disturbs one disturbs all."""
+
+from __future__ import annotations
+
+import gc
+import os
+import resource
+import ssl
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from bench import procfs
+from bench.accounts import DOMAIN, PASSWORD
+from bench.certificates import write_certificate
+from bench.load.chat import Chat
+from bench.load.crowd import Crowd, CrowdError
+from bench.load.faults import Faults
+from bench.load.iq import Ping
+from bench.load.presence import Presence
+from bench.load.reactor import Reactor
+from bench.load.session import SessionOptions
+from bench.load.workload import Workload
+from bench.measure import Window, percentiles, spread, summary, take_window
+from bench.pinger import Pinger
+from bench.plan import Kind, Load, Profile, Step
+from bench.results import Figures, Results
+from bench.servers.server import Server, ServerError
+
+_SPARE_FILES = 200
+WORKLOADS: dict[Kind, Callable[[Crowd, Load], Workload]] = {
+    Kind.CHAT: lambda crowd, load: Chat(crowd, rate=load.rate),
+    Kind.PING: lambda crowd, load: Ping(crowd),
+    Kind.PRESENCE: lambda crowd, load: Presence(crowd),
+}
+
+
+class Runner:
+    """Measures a profile on some servers. A server that fails a step is left out of that step, by name."""
+
+    def __init__(self, profile: Profile, kinds: Sequence[type[Server]], only: Sequence[str] = ()) -> None:
+        self.profile = profile
+        self.results = Results(profile.name)
+        self._only = only
+        self._reactor = Reactor()
+        self._tls = ssl.create_default_context()
+        self._tls.check_hostname = False
+        self._tls.verify_mode = ssl.CERT_NONE
+        cores = sorted(os.sched_getaffinity(0))
+        self._generator_core = cores[-1]
+        one_core = set(cores[:-1] or cores)
+        self._folder = tempfile.TemporaryDirectory(prefix="xmpp-bench-")
+        self.servers = [
+            kind(Path(self._folder.name) / kind.name, set(cores) if kind.many_cores else one_core) for kind in kinds
+        ]
+
+    def run(self) -> Results:
+        """Measure everything; servers and files are gone afterwards, also after an error."""
+        raise_file_limit(max(self._most_sessions() * len(self.servers), self._most_sessions()) + _SPARE_FILES)
+        os.sched_setaffinity(0, {self._generator_core})
+        gc.disable()  # nothing here makes many cycles, and a collection would look like a stall
+        try:
+            self._prepare()
+            self._cold()
+            for server in self.servers:
+                server.start()
+            if self._wanted("sign-in"):
+                self._sign_ins()
+            for step in self.profile.steps:
+                if any(self._wanted(load.name) for load in step.loads):
+                    self._step(step)
+        finally:
+            for server in self.servers:
+                server.stop()
+            self._folder.cleanup()
+            gc.enable()
+        return self.results
+
+    # --- before any load
+
+    def _prepare(self) -> None:
+        folder = Path(self._folder.name)
+        certificate, key = write_certificate(folder, DOMAIN)
+        accounts = self.profile.accounts
+        self._say(f"{len(accounts.names)} accounts for each server")
+        for server in list(self.servers):
+            try:
+                server.prepare(accounts, certificate, key)
+                self.results.versions[server.name] = server.version()
+            except ServerError as error:
+                self._leave_out(server, "all", error)
+                self.servers.remove(server)
+
+    def _cold(self) -> None:
+        """Measure start-up, and memory of idle sessions on servers freshly started."""
+        if not (self._wanted("start") or self._wanted("idle")):
+            return
+        for server in list(self.servers):
+            try:
+                starts = [self._start_figures(server) for _ in range(self.profile.starts)]
+                figures: Figures = {name: spread([one[name] for one in starts]) for name in starts[0]}
+                self.results.add("start", server.name, figures)
+                if self._wanted("idle"):
+                    self._idle(server, tls=False)
+                    self._idle(server, tls=True)
+            except (ServerError, CrowdError) as error:
+                self._leave_out(server, "start/idle", error)
+            finally:
+                server.stop()
+
+    def _start_figures(self, server: Server) -> dict[str, float]:
+        server.stop()
+        start_ms = server.start()
+        time.sleep(self.profile.rest_s)
+        pids = server.pids()
+        used = procfs.memory(pids)
+        self._say(f"{server.title}: up in {start_ms:.0f} ms")
+        return {
+            "start_ms": start_ms,
+            "cpu_ms": procfs.cpu_s(pids) * 1e3,
+            "rss_mib": used.rss_kib / 1024,
+            "pss_mib": used.pss_kib / 1024,
+        }
+
+    def _idle(self, server: Server, *, tls: bool) -> None:
+        """Read memory per session at each number of idle sessions, on a server started for it."""
+        for count in self.profile.idle:
+            server.stop()
+            server.start()
+            time.sleep(self.profile.rest_s)
+            before = procfs.memory(server.pids())
+            crowd = self._crowd(server, count, Step("idle", count, (), tls=tls, carbons=True, stream_management=True))
+            crowd.sign_in()
+            self._reactor.run_for(self.profile.rest_s)
+            pids = server.pids()
+            cpu, began = procfs.cpu_s(pids), time.perf_counter()
+            self._reactor.run_for(self.profile.rest_s)
+            cpu = (procfs.cpu_s(pids) - cpu) / (time.perf_counter() - began)
+            after = procfs.memory(pids)
+            figures: Figures = {
+                "kib_per_session": round((after.rss_kib - before.rss_kib) / count, 2),
+                "kib_per_session_pss": round((after.pss_kib - before.pss_kib) / count, 2),
+                "rss_mib": round(after.rss_kib / 1024, 1),
+                "idle_cores": round(cpu, 3),
+                "dropped": crowd.dropped,
+            }
+            crowd.drop()
+            name = f"idle, {count:,} sessions{', TLS' if tls else ''}"
+            self.results.add(name, server.name, figures)
+            self._say(f"{name}: {server.title} {figures['kib_per_session']} KiB each")
+        server.stop()
+
+    # --- under load
+
+    def _sign_ins(self) -> None:
+        """Sign a crowd in with everything a client of today asks for, and out again."""
+        step = Step("sign-in", self.profile.sign_ins, (), tls=True, carbons=True, stream_management=True)
+        taken: dict[str, list[dict[str, float]]] = {server.name: [] for server in self.servers}
+        each: dict[str, list[float]] = {server.name: [] for server in self.servers}
+        for _ in range(self.profile.sign_in_rounds):
+            for server in self.servers:
+                pinger = Pinger(server.port)
+                crowd = self._crowd(server, step.sessions, step)
+                pids, waited = server.pids(), self._reactor.waited_s
+                cpu = procfs.cpu_s(pids)
+                try:
+                    signed_in = crowd.sign_in()
+                except CrowdError as error:
+                    self._leave_out(server, step.name, error)
+                    pinger.end()
+                    continue
+                cpu = procfs.cpu_s(pids) - cpu
+                waited = self._reactor.waited_s - waited
+                taken[server.name].append(
+                    {
+                        "cpu_ms": cpu / step.sessions * 1e3,
+                        "per_s": step.sessions / signed_in.took_s,
+                        "generator_waited": waited / signed_in.took_s,
+                        "stall_ms": pinger.end() or 0.0,
+                    }
+                )
+                each[server.name] += signed_in.each_ms
+                crowd.sign_out()
+        for name, rounds in taken.items():
+            if rounds:
+                figures: Figures = {key: spread([one[key] for one in rounds]) for key in rounds[0]}
+                figures["latency_ms"] = percentiles(each[name])
+                self.results.add(f"sign-in, {step.sessions:,} sessions", name, figures)
+                self._say(f"sign-in: {name} {figures['cpu_ms']} CPU-ms each")
+
+    def _step(self, step: Step) -> None:
+        crowds: list[tuple[Server, Crowd]] = []
+        for server in self.servers:
+            crowd = self._crowd(server, step.sessions, step)
+            try:
+                crowd.sign_in()
+                crowd.settle()
+                crowds.append((server, crowd))
+            except CrowdError as error:
+                self._leave_out(server, step.name, error)
+        for load in step.loads:
+            if self._wanted(load.name):
+                self._load(load, crowds)
+        for _, crowd in crowds:
+            crowd.sign_out()
+
+    def _load(self, load: Load, crowds: list[tuple[Server, Crowd]]) -> None:
+        """Take the windows of one load on all servers in turns."""
+        workloads = [(server, WORKLOADS[load.kind](crowd, load)) for server, crowd in crowds]
+        windows: dict[str, list[Window]] = {server.name: [] for server, _ in crowds}
+        stalls: dict[str, float] = {}
+        for _ in range(self.profile.rounds):
+            for server, workload in workloads:
+                pinger = Pinger(server.port) if load.stall else None
+                windows[server.name].append(
+                    take_window(server, workload, self.profile.warm_up_s, self.profile.window_s)
+                )
+                if pinger is not None:
+                    stalls[server.name] = max(stalls.get(server.name, 0.0), pinger.end() or 0.0)
+        for server, workload in workloads:
+            figures = summary(windows[server.name], workload.faults, open_loop=bool(load.rate))
+            if server.name in stalls:
+                figures["stall_ms"] = round(stalls[server.name], 1)
+            failure = workload.crowd.failure
+            if failure:
+                self.results.notes.append(f"{load.name}: {server.title} ended a session: {failure}")
+            self.results.add(load.name, server.name, figures)
+            faults = Faults(workload.faults).text()
+            self._say(f"{load.name}: {server.title} {figures['cpu_us']} {figures['bottleneck']} {faults}")
+
+    # --- small things
+
+    def _crowd(self, server: Server, count: int, step: Step) -> Crowd:
+        options = SessionOptions(
+            host="127.0.0.1",
+            port=server.port,
+            domain=DOMAIN.encode(),
+            password=PASSWORD.encode(),
+            tls=self._tls if step.tls else None,
+            carbons=step.carbons,
+            stream_management=step.stream_management,
+        )
+        return Crowd(self._reactor, options, count, "p" if step.friends else "u")
+
+    def _wanted(self, name: str) -> bool:
+        return not self._only or any(name.startswith(part) for part in self._only)
+
+    def _most_sessions(self) -> int:
+        profile = self.profile
+        return max(profile.sign_ins, *profile.idle, *(step.sessions for step in profile.steps))
+
+    def _leave_out(self, server: Server, what: str, error: Exception) -> None:
+        note = f"{what}: {server.title} left out: {error}"
+        self.results.notes.append(note)
+        self._say(note)
+
+    def _say(self, text: str) -> None:
+        print(f"{time.strftime('%H:%M:%S')} {text}", file=sys.stderr, flush=True)
+
+
+def raise_file_limit(needed: int) -> None:
+    """Let this process and the servers open `needed` files; raises ServerError if that is not allowed."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = max(needed, 65_536)
+    for limits in ((wanted, max(hard, wanted)), (hard, hard)):
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+            break
+        except (ValueError, OSError):
+            continue
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < needed:
+        raise ServerError(f"{needed} open files are needed, {soft} allowed: raise it with ulimit -n, or as root")
