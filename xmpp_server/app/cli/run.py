@@ -21,7 +21,7 @@ def run(context: Context) -> None:
     from xmpp_server.app.process import serve
 
     def started(server: Server) -> None:
-        click.echo(greeting(context, server), err=True)
+        click.echo(greeting(context, server))
 
     asyncio.run(serve(context.load, started))
 
