@@ -7,6 +7,7 @@ import base64
 import contextlib
 from collections import deque
 from collections.abc import AsyncIterator, Callable
+from weakref import WeakSet
 from xml.etree import ElementTree as ET
 
 from tests.peers import DOMAIN, PASSWORD, Address, trusting
@@ -21,6 +22,8 @@ HEADER = (
     "xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams'>"
 )
 TIMEOUT_S = 10.0
+#: All clients, so that a test that fails leaves no connection behind.
+CONNECTED: WeakSet[RawClient] = WeakSet()
 
 
 class ClosedError(Exception):
@@ -31,6 +34,7 @@ class RawClient:
     """One connection. `read` gives first-level elements as trees, in the order of their arrival."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        CONNECTED.add(self)
         self._reader = reader
         self.writer = writer
         self._parser = _parser()
@@ -219,6 +223,14 @@ async def logged_in(address: Address, user: str, resource: str = "raw") -> Async
     """A client that is logged in, and gone at the end."""
     async with await RawClient.login(address, user, resource) as client:
         yield client
+
+
+async def abort_all() -> None:
+    """Drop the connections of all clients."""
+    for client in list(CONNECTED):
+        client.abort()
+    CONNECTED.clear()
+    await asyncio.sleep(0.01)  # transports close in a later turn of the loop
 
 
 def condition(elements: list[ET.Element]) -> str:

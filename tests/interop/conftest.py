@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
 import pytest
@@ -11,8 +10,9 @@ import pytest
 from tests.interop.aio import AioPeer
 from tests.interop.slix import SlixClient
 from tests.peers import ServerProcess
+from tests.raw import abort_all
 
-_numbers = itertools.count(1)
+PAIRS = 40
 
 NewSlix = Callable[..., Awaitable[SlixClient]]
 NewAio = Callable[..., Awaitable[AioPeer]]
@@ -34,13 +34,18 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
         process.kill()
 
 
+@pytest.fixture(scope="session")
+def pairs(server: ServerProcess) -> Iterator[tuple[str, str]]:
+    """Pairs of accounts, made in one go as that is quicker."""
+    made = [(f"romeo{number}", f"juliet{number}") for number in range(PAIRS)]
+    server.add_users(*(name for pair in made for name in pair))
+    return iter(made)
+
+
 @pytest.fixture
-def users(server: ServerProcess) -> tuple[str, str]:
+def users(pairs: Iterator[tuple[str, str]]) -> tuple[str, str]:
     """Two accounts that nobody has used before."""
-    number = next(_numbers)
-    names = f"romeo{number}", f"juliet{number}"
-    server.add_users(*names)
-    return names
+    return next(pairs)
 
 
 @pytest.fixture
@@ -67,3 +72,9 @@ async def aio(server: ServerProcess) -> AsyncIterator[NewAio]:
             return peer
 
         yield new
+
+
+@pytest.fixture(autouse=True)
+async def no_connection_left() -> AsyncIterator[None]:
+    yield
+    await abort_all()
