@@ -74,5 +74,6 @@ async def test_storage(config, tmp_path):
     assert await levels(config, "storage") == [Level.OK]
     (tmp_path / "xmpp.db").write_text("nonsense" * 1000)
     assert await levels(config, "storage") == [Level.ERROR]
+    assert await levels(changed(config, storage=Storage(url="memory:")), "storage") == [Level.WARNING]
     nowhere = changed(config, storage=Storage(url="postgresql://nobody@127.0.0.1:9/none"))
     assert await levels(nowhere, "storage") == [Level.ERROR]

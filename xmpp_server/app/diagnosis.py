@@ -14,10 +14,10 @@ import dns.nameserver
 import dns.resolver
 import idna
 
-from xmpp_server.app.database import schema_status
 from xmpp_server.app.settings import Config
 from xmpp_server.net.certificates import CertificateError, KeyPair, load_key_pair
 from xmpp_server.storage.api import StorageError
+from xmpp_server.storage.sql.status import schema_status
 
 WARN_DAYS = 14
 DNS_TIMEOUT_S = 5.0
@@ -167,14 +167,19 @@ async def _storage(config: Config) -> AsyncIterator[Finding]:
     except StorageError as error:
         yield Finding("storage", Level.ERROR, str(error), "see storage.url, and whether the database is up")
         return
-    if found.state.startswith("newer"):
-        yield Finding("storage", Level.ERROR, f"schema {found.current} is {found.state}", "install the newer version")
-    elif found.current is None:
-        yield Finding("storage", Level.OK, "the database is made at the first start")
-    elif found.state != "up to date":
-        yield Finding("storage", Level.OK, f"schema {found.current} is upgraded to {found.newest} at the next start")
+    except ValueError:
+        yield Finding("storage", Level.WARNING, "nothing outlives the server", "set storage.url, unless this is a test")
+        return
+    texts = {
+        "current": f"schema {found.revision} is up to date",
+        "empty": "the tables are made at the first start",
+        "older": f"schema {found.revision} is upgraded to {found.head} at the next start",
+    }
+    if found.verdict in texts:
+        yield Finding("storage", Level.OK, texts[found.verdict])
     else:
-        yield Finding("storage", Level.OK, f"schema {found.current} is up to date")
+        text = f"schema {found.revision} is newer than {found.head}, the newest that this version knows"
+        yield Finding("storage", Level.ERROR, text, "install the newer version, or restore an older backup")
 
 
 CHECKS: Mapping[str, Check] = {"config": _config, "tls": _tls, "dns": _dns, "storage": _storage}

@@ -94,11 +94,11 @@ def test_export_and_import(run, tmp_path):
 def test_database(run):
     before = run("db", "status", "--json")
     assert before.exit_code == 1
-    assert json.loads(before.output)["state"] == "to be upgraded"
+    assert json.loads(before.output)["verdict"] == "empty"
     assert run("db", "upgrade").exit_code == 0
     after = run("db", "status", "--json")
     assert after.exit_code == 0
-    assert json.loads(after.output)["current"] == json.loads(after.output)["newest"]
+    assert json.loads(after.output)["verdict"] == "current"
 
 
 def test_modules(run, config_file):

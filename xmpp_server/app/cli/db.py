@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 
 import click
 
 from xmpp_server.app.administration import Administration
 from xmpp_server.app.cli.context import FAILED, Context, pass_context
 from xmpp_server.app.cli.output import json_option, show_values
-from xmpp_server.app.control import NotRunningError
+from xmpp_server.app.control import ControlError, NotRunningError
 
 
 @click.group()
@@ -24,11 +23,14 @@ def db() -> None:
 @click.pass_context
 def status(click_context: click.Context, context: Context, as_json: bool) -> None:
     """Tell the schema's revision; exit code 1 if it is not the one of this version."""
-    from xmpp_server.app.database import schema_status
+    from xmpp_server.storage.sql.status import schema_status
 
-    found = asyncio.run(schema_status(context.config.storage_url))
-    show_values(dataclasses.asdict(found), as_json=as_json)
-    if found.state != "up to date":
+    try:
+        found = asyncio.run(schema_status(context.config.storage_url))
+    except ValueError as error:  # memory: has none
+        raise ControlError(str(error)) from None
+    show_values({"revision": found.revision, "newest": found.head, "verdict": found.verdict}, as_json=as_json)
+    if found.verdict != "current":
         click_context.exit(FAILED)
 
 
