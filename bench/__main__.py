@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 import tempfile
 import time
@@ -49,6 +50,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ServerError as error:
         print(f"bench: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        return 130
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -79,6 +82,10 @@ def _run(options: argparse.Namespace) -> int:
         print(f"* {note}")
     print(f"took {time.monotonic() - began:.0f} s; saved as {path}; `python -m bench report` writes {DOCUMENT.name}")
     return 1 if results.faulty or not results.figures else 0
+
+
+def _interrupted(_number: int, _frame: object) -> None:
+    raise KeyboardInterrupt
 
 
 def _report(path: Path | None) -> int:
@@ -117,4 +124,6 @@ def _serve(kind: type[Server], profile: str) -> int:
 
 
 if __name__ == "__main__":
+    for number in (signal.SIGINT, signal.SIGTERM):  # also where a shell has them ignored: the servers must go, too
+        signal.signal(number, _interrupted)
     sys.exit(main())
