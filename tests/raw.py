@@ -35,6 +35,7 @@ class RawClient:
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         CONNECTED.add(self)
+        self.loop = asyncio.get_running_loop()
         self._reader = reader
         self.writer = writer
         self._parser = _parser()
@@ -226,10 +227,11 @@ async def logged_in(address: Address, user: str, resource: str = "raw") -> Async
 
 
 async def abort_all() -> None:
-    """Drop the connections of all clients."""
-    for client in list(CONNECTED):
+    """Drop the connections of all clients of this loop."""
+    loop = asyncio.get_running_loop()
+    for client in [one for one in CONNECTED if one.loop is loop]:
         client.abort()
-    CONNECTED.clear()
+        CONNECTED.discard(client)
     await asyncio.sleep(0.01)  # transports close in a later turn of the loop
 
 
