@@ -191,7 +191,9 @@ async def test_nobody_is_impersonated_and_nothing_is_smuggled(server: ServerProc
         text = evil.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
         for sender in ("", " from='mallory@localhost'", f" from='{mallory.jid}'"):
             mallory.send(f"<message{sender} id='&lt;a&#9;&#10;b&gt;&apos;&quot;' to='{victim.jid}' type='chat'>")
-            for byte in f"<body>{text}</body><x xmlns='urn:x' y='&quot;&apos;&#9;'><![CDATA[<&>]]></x></message>".encode():
+            for (
+                byte
+            ) in f"<body>{text}</body><x xmlns='urn:x' y='&quot;&apos;&#9;'><![CDATA[<&>]]></x></message>".encode():
                 mallory.send(bytes([byte]))
             heard = await victim.until(lambda element: element.tag == CLIENT + "message")
             assert heard.get("from") == mallory.jid
@@ -294,7 +296,7 @@ async def test_an_unanswered_queue_goes_to_storage_when_the_session_ends(server:
         await asyncio.sleep(0.2)
         later = await RawClient.login(server.c2s_tls, "victim", "later")
         later.send("<presence/>")
-        texts = []
+        texts: list[str] = []
         while len(texts) < 50:
             element = await later.until(lambda element: element.tag == CLIENT + "message")
             text = element.findtext(CLIENT + "body", "")

@@ -126,5 +126,5 @@ async def test_what_is_acknowledged_survives_a_kill_and_nothing_is_doubled(serve
         await cycle(server, ledger, moments.uniform(0.2, 0.8))
         assert not ledger.missing, f"acknowledged and lost: {sorted(ledger.missing)[:20]}"
         assert not ledger.doubled, f"doubled: {ledger.doubled[:20]}"
-    assert len(ledger.acknowledged) > CYCLES * BURST
+    assert len(ledger.acknowledged) > CYCLES * BURST, f"too few to tell: {len(ledger.acknowledged)}"
     assert server.failures() == []
