@@ -19,6 +19,7 @@ from xmpp_server.errors import Condition, StreamCondition, StreamError
 from xmpp_server.jid import JID, JIDMalformed
 from xmpp_server.net.c2s import Client, Resumption
 from xmpp_server.net.certificates import names_of
+from xmpp_server.net.connection import UNIX_HOST
 from xmpp_server.net.runtime import LoopRuntime
 from xmpp_server.net.tls import TlsServer
 from xmpp_server.net.trust import TrustStore
@@ -29,6 +30,9 @@ from xmpp_server.xml.element import Element
 from xmpp_server.xml.scanner import ScanLimits
 
 log = structlog.get_logger()
+
+#: The longest back-off, as a share of the time for negotiation.
+LONGEST_BACKOFF = 0.25
 
 
 class ClientHostPolicy:
@@ -132,17 +136,24 @@ class ClientService:
         self._counters = counters
         self._trust = TrustStore.load(Path(config.auth.client_ca)) if config.auth.client_ca else None
         auth = config.auth
-        self._backoff = Backoff(auth.backoff_after, auth.backoff_s, auth.backoff_max_s)
+        # The owner of an account under attack must still get through before the stream's negotiation is over.
+        longest_s = min(auth.backoff_max_s, config.timeouts.negotiation_s * LONGEST_BACKOFF)
+        self._backoff = Backoff(auth.backoff_after, auth.backoff_s, longest_s)
 
     async def answer(self, domain: str, query: Query, client: Client) -> Answer:
         """Answer a question of a SASL exchange, after the back-off of its address and account."""
         username = getattr(query, "username", None)
         now = self.runtime.now()
-        keys = [client.peer] + ([f"{username}@{domain}"] if username else [])
-        delay = max(self._backoff.delay(key, now) for key in keys)
+        keys = self._keys(client.peer, f"{username}@{domain}" if username else "")
+        delay = max((self._backoff.delay(key, now) for key in keys), default=0.0)
         if delay:
             await self.runtime.sleep(delay)
         return await self._backends[domain].answer(query, Peer(client.peer, self._certified(client)))
+
+    @staticmethod
+    def _keys(address: str, account: str) -> list[str]:
+        """Return what a failure counts for; a proxy on this machine must not slow down all who come through it."""
+        return [key for key in (address, account) if key and not _is_local(key)]
 
     def _certified(self, client: Client) -> tuple[JID, ...]:
         """Return the JIDs in the client's certificate, if a CA that the operator trusts has signed it (XEP-0178)."""
@@ -167,9 +178,8 @@ class ClientService:
         """Note a failure."""
         self._counters.login_failures += 1
         now = self.runtime.now()
-        self._backoff.fail(client.peer, now)
-        if username and client.domain:
-            self._backoff.fail(f"{username}@{client.domain}", now)
+        for key in self._keys(client.peer, f"{username}@{client.domain}" if username and client.domain else ""):
+            self._backoff.fail(key, now)
         log.info("authentication-failed", username=username, condition=condition, peer=client.peer)
 
     async def bind(self, domain: str, username: str, resource: str | None, client: Client) -> Session:
@@ -214,3 +224,7 @@ class ClientService:
         if self.clients:
             self._empty = asyncio.Event()
             await self._empty.wait()
+
+
+def _is_local(key: str) -> bool:
+    return key in ("127.0.0.1", "::1", UNIX_HOST)

@@ -14,14 +14,17 @@ from xmpp_server.im.last_activity import LastActivity
 from xmpp_server.im.offline import Offline
 from xmpp_server.im.presence import Presence
 from xmpp_server.im.roster import Roster
+from xmpp_server.modules.admin import Admin
 from xmpp_server.modules.blocking import Blocking
 from xmpp_server.modules.carbons import Carbons
+from xmpp_server.modules.commands import Commands
 from xmpp_server.modules.contact import Contact
 from xmpp_server.modules.csi import ClientState
 from xmpp_server.modules.disco import ServiceDiscovery
 from xmpp_server.modules.legacy_session import LegacySession
 from xmpp_server.modules.ping import Ping
 from xmpp_server.modules.private import PrivateStorage
+from xmpp_server.modules.register import Register
 from xmpp_server.modules.stable_ids import StableIds
 from xmpp_server.modules.stream_management import StreamManagementModule
 from xmpp_server.modules.time import EntityTime
@@ -46,6 +49,9 @@ MODULES: tuple[type[Module], ...] = (
     PrivateStorage,
     VCard,
     Contact,
+    Commands,
+    Admin,
+    Register,
     Ping,
     EntityTime,
     Version,

@@ -107,7 +107,7 @@ class Limits(CoreLimits, frozen=True, kw_only=True, forbid_unknown_fields=True):
     stanza_depth: Annotated[int, Meta(ge=10, le=200)] = 100
     client_bytes_per_s: Count = 0
     connections_per_address: Count = 1000
-    outbox_bytes: Annotated[int, Meta(ge=65_536)] = 1_048_576
+    outbox_bytes: Annotated[int, Meta(ge=524_288)] = 1_048_576
 
 
 class Timeouts(Table, frozen=True, kw_only=True):

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Protocol
 
+import structlog
+
 from xmpp_server.core.hooks import SessionEnd, Wait
 from xmpp_server.core.management import StreamManagement
 from xmpp_server.core.receipts import Receipt
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
     from xmpp_server.core.accounts import Account
     from xmpp_server.core.host import Host
     from xmpp_server.core.runtime import Timer
+
+log = structlog.get_logger()
 
 
 class Transport(Protocol):
@@ -185,6 +189,7 @@ class Session:
     def _overflow(self) -> None:
         """Give up on a client that takes and acknowledges nothing; what it has not acknowledged is kept."""
         if not self.closed:
+            log.info("too-many-unacknowledged", session=str(self.jid))
             self.end(StreamError(StreamCondition.RESOURCE_CONSTRAINT, "Too many unacknowledged stanzas"))
 
     def acknowledge(self, h: int) -> None:
