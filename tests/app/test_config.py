@@ -205,10 +205,10 @@ def test_addresses_are_prepared(read):
 
 
 def test_modules_get_their_own_struct_and_a_switch(read):
-    config = read("[modules.ping]\ninterval_s = 5\n[modules.muc]\nenabled = false")
+    config = read("[modules.ping]\ninterval_s = 5\n[modules.pubsub]\nenabled = false")
     assert config.modules["ping"].config == PingConfig(interval_s=5.0)
     assert config.modules["ping"].enabled is None
-    assert config.modules["muc"].enabled is False
+    assert config.modules["pubsub"].enabled is False
 
 
 def test_no_value_is_in_a_representation(read):

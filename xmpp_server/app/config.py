@@ -22,7 +22,7 @@ __all__ = ["PLANNED", "Config", "ConfigError", "load"]
 T = TypeVar("T", bound=msgspec.Struct)
 
 #: Tables of modules that a later version brings; taken and checked now, so that a file can hold them already.
-PLANNED: Mapping[str, type[msgspec.Struct]] = {"muc": ServiceSettings, "pubsub": ServiceSettings}
+PLANNED: Mapping[str, type[msgspec.Struct]] = {"pubsub": ServiceSettings}
 
 _ENV = re.compile(r"\$\{env:([^}]*)\}")
 _PLACE = re.compile(r"(.*?)(?: - at `\$\.?(.*)`)?", re.DOTALL)

@@ -22,6 +22,7 @@ from xmpp_server.modules.contact import Contact
 from xmpp_server.modules.csi import ClientState
 from xmpp_server.modules.disco import ServiceDiscovery
 from xmpp_server.modules.legacy_session import LegacySession
+from xmpp_server.modules.muc import Muc
 from xmpp_server.modules.ping import Ping
 from xmpp_server.modules.private import PrivateStorage
 from xmpp_server.modules.register import Register
@@ -55,6 +56,7 @@ MODULES: tuple[type[Module], ...] = (
     Ping,
     EntityTime,
     Version,
+    Muc,
 )
 
 #: The configuration struct of each module by its name, for `config.load`.

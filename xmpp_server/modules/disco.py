@@ -5,6 +5,7 @@ from __future__ import annotations
 from base64 import b64encode
 from hashlib import sha1
 
+from xmpp_server.core import discovery
 from xmpp_server.core.host import Host
 from xmpp_server.core.module import Access, Disco, IqRequest, IqType, Module, To, Xep
 from xmpp_server.errors import Condition, StanzaError
@@ -39,22 +40,22 @@ class ServiceDiscovery(Module):
         """Tell what the server is and can (§3)."""
         node = request.payload.get("node") or ""
         disco = self._describe_server(request, "" if node == f"{CAPS_NODE}#{self.version()}" else node)
-        return self._info(disco, node)
+        return discovery.info(disco, node)
 
     def account_info(self, request: IqRequest) -> Element:
         """Tell those who may know it what an account can (§8)."""
         disco = self._describe_account(request)
-        return self._info(disco, disco.node)
+        return discovery.info(disco, disco.node)
 
     def server_items(self, request: IqRequest) -> Element:
         """List what is attached to the server (§4)."""
         disco = self._describe_server(request, request.payload.get("node") or "")
-        return self._items(disco)
+        return discovery.items(disco)
 
     def account_items(self, request: IqRequest) -> Element:
         """List an account's items: for its owner, the sessions (RFC 6121 §8.5.1, XEP-0030 §8)."""
         try:
-            return self._items(self._describe_account(request))
+            return discovery.items(self._describe_account(request))
         except StanzaError:
             return Element("query", DISCO_ITEMS)  # §8: an empty result, whether there is an account or not
 
@@ -77,39 +78,9 @@ class ServiceDiscovery(Module):
                 disco.features.update(module.account_features)
         return self._host.hooks.account_disco.gather(disco)
 
-    @staticmethod
-    def _info(disco: Disco, node: str) -> Element:
-        if disco.node and not disco.identities and not disco.features:
-            raise StanzaError(Condition.ITEM_NOT_FOUND)
-        query = Element("query", DISCO_INFO)
-        if node:
-            query.attrs["node"] = node
-        for category, kind, name in disco.identities:
-            identity = query.add("identity", category=category, type=kind)
-            if name:
-                identity.attrs["name"] = name
-        for feature in sorted(disco.features):
-            query.add("feature", var=feature)
-        for form in disco.forms:
-            query.append(form)
-        return query
-
-    @staticmethod
-    def _items(disco: Disco) -> Element:
-        query = Element("query", DISCO_ITEMS)
-        if disco.node:
-            query.attrs["node"] = disco.node
-        for jid, node, name in disco.items:
-            item = query.add("item", jid=jid)
-            if node:
-                item.attrs["node"] = node
-            if name:
-                item.attrs["name"] = name
-        return query
-
     def version(self) -> str:
         """Return the verification string of the server's capabilities (XEP-0115 §5.1)."""
-        return verification_string(self._info(self._describe_server(None, ""), ""))
+        return verification_string(discovery.info(self._describe_server(None, ""), ""))
 
     def announce(self, features: list[Element]) -> None:
         """Announce the server's capabilities as a stream feature (XEP-0115 §6.3)."""

@@ -1,0 +1,28 @@
+"""XEP-0045: Multi-User Chat. `PARTS` is the whole list of what the service consists of."""
+
+from __future__ import annotations
+
+from xmpp_server.modules.muc.admin_iq import AdminIq
+from xmpp_server.modules.muc.disco import Discovery
+from xmpp_server.modules.muc.invitations import Invitations
+from xmpp_server.modules.muc.messages import Messages
+from xmpp_server.modules.muc.module import Muc, MucConfig
+from xmpp_server.modules.muc.owner_iq import OwnerIq
+from xmpp_server.modules.muc.presences import Presences
+from xmpp_server.modules.muc.register import Registration
+from xmpp_server.modules.muc.relay import Relay
+from xmpp_server.modules.muc.voice import Voice
+
+__all__ = ["Muc", "MucConfig"]
+
+Muc.parts = (
+    Presences,
+    Messages,
+    AdminIq,
+    OwnerIq,
+    Invitations,
+    Voice,
+    Registration,
+    Discovery,
+    Relay,
+)

@@ -1,0 +1,82 @@
+"""XEP-0045 §7.2.13-7.2.14: what was said lately, and how much of it a newcomer gets."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import msgspec
+
+#: What `seconds` is cut at: some 30 years.
+_MAX_SECONDS = 1e9
+
+
+class Line(msgspec.Struct, frozen=True, array_like=True):
+    """Something that was said: a message, open at the place where the receiver's address goes."""
+
+    stamp: datetime
+    head: bytes
+    tail: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """How much history is asked for; None where nothing was said. `since` is aware UTC."""
+
+    max_chars: int | None = None
+    max_stanzas: int | None = None
+    seconds: float | None = None
+    since: datetime | None = None
+
+    @property
+    def unlimited(self) -> bool:
+        """Whether nothing at all was said."""
+        return self == Wanted()
+
+
+class History:
+    """The last lines of a room."""
+
+    def __init__(self) -> None:
+        self.lines: deque[Line] = deque()
+        #: Whether there is something that storage has not.
+        self.unsaved = False
+
+    def __len__(self) -> int:
+        return len(self.lines)
+
+    def __iter__(self) -> Iterator[Line]:
+        return iter(self.lines)
+
+    def add(self, line: Line, limit: int) -> None:
+        """Keep a line; the oldest above `limit` go."""
+        self.lines.append(line)
+        self.trim(limit)
+
+    def trim(self, limit: int) -> None:
+        """Let the oldest go."""
+        while len(self.lines) > limit:
+            self.lines.popleft()
+        self.unsaved = True
+
+    def chosen(self, wanted: Wanted, now: datetime, limit: int, address_chars: int) -> list[Line]:
+        """Return the latest lines that meet all limits, oldest first; `address_chars` is the receiver's address."""
+        count = limit if wanted.max_stanzas is None else min(limit, wanted.max_stanzas)
+        oldest = wanted.since
+        if wanted.seconds is not None:
+            begin = now - timedelta(seconds=min(max(wanted.seconds, 0), _MAX_SECONDS))
+            oldest = begin if oldest is None else max(oldest, begin)
+        chars = wanted.max_chars
+        found: list[Line] = []
+        for line in reversed(self.lines):
+            if len(found) >= count or (oldest is not None and line.stamp < oldest):
+                break
+            if chars is not None:
+                chars -= len(line.head.decode()) + address_chars + len(line.tail.decode())
+                if chars < 0:
+                    break
+            found.append(line)
+        found.reverse()
+        return found

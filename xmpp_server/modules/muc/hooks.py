@@ -1,0 +1,121 @@
+"""The hooks of the chat service: who fires them, when, and with what. Satellites are files that register here."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from xmpp_server.core.hooks import Collect, Disco, Filter, Notify
+from xmpp_server.jid import JID
+from xmpp_server.modules.muc.effects import Destruction
+from xmpp_server.modules.muc.entering import Entry
+from xmpp_server.modules.muc.occupants import Portrait, Seat
+from xmpp_server.xml.stanza import Stanza
+
+if TYPE_CHECKING:
+    from xmpp_server.modules.muc.rooms import OpenRoom
+
+
+class Entering:
+    """Somebody wants to enter; a handler refuses by raising StanzaError. `stanza` is the presence."""
+
+    __slots__ = ("entry", "open", "stanza")
+
+    def __init__(self, open_: OpenRoom, entry: Entry, stanza: Stanza) -> None:
+        self.open = open_
+        self.entry = entry
+        self.stanza = stanza
+
+
+class RoomMessage:
+    """An occupant's groupchat message, allowed and about to be reflected.
+
+    `extra` are elements, as bytes, to go with it; `keep` tells whether it goes into the history.
+    """
+
+    __slots__ = ("extra", "extra_tags", "keep", "open", "seat", "stable_id", "stanza", "subject")
+
+    def __init__(self, open_: OpenRoom, seat: Seat, stanza: Stanza, stable_id: str, keep: bool, subject: bool) -> None:
+        self.open = open_
+        self.seat = seat
+        self.stanza = stanza
+        #: The id that the room gives it (XEP-0359).
+        self.stable_id = stable_id
+        self.keep = keep
+        #: Whether it changes the subject.
+        self.subject = subject
+        self.extra: list[bytes] = []
+        self.extra_tags: list[str] = []
+
+
+class Direct:
+    """A message for the room itself that is no groupchat: an invitation, a form. Who takes it, consumes it."""
+
+    __slots__ = ("open", "seat", "sender", "stanza")
+
+    def __init__(self, open_: OpenRoom, stanza: Stanza, sender: JID, seat: Seat | None) -> None:
+        self.open = open_
+        self.stanza = stanza
+        self.sender = sender
+        #: Where the sender sits, or None for somebody from outside.
+        self.seat = seat
+
+
+class Shown:
+    """An occupant's presence is about to be written; handlers add elements, as bytes."""
+
+    __slots__ = ("extra", "open", "portrait")
+
+    def __init__(self, open_: OpenRoom, portrait: Portrait) -> None:
+        self.open = open_
+        self.portrait = portrait
+        self.extra: list[bytes] = []
+
+
+class RoomDisco:
+    """Somebody asks a room what it is (disco#info)."""
+
+    __slots__ = ("disco", "open")
+
+    def __init__(self, open_: OpenRoom, disco: Disco) -> None:
+        self.open = open_
+        self.disco = disco
+
+
+class Moved:
+    """A client has entered, or has gone."""
+
+    __slots__ = ("open", "seat")
+
+    def __init__(self, open_: OpenRoom, seat: Seat) -> None:
+        self.open = open_
+        self.seat = seat
+
+
+class Destroyed:
+    """A room is gone for good."""
+
+    __slots__ = ("destruction", "jid")
+
+    def __init__(self, jid: JID, destruction: Destruction | None) -> None:
+        self.jid = jid
+        self.destruction = destruction
+
+
+class MucHooks:
+    """The hooks of one chat service."""
+
+    def __init__(self) -> None:
+        self.entering: Filter[Entering] = Filter()
+        """Before the room's own checks (`presences`)."""
+        self.entered: Notify[Moved] = Notify()
+        """After somebody was welcomed (`presences`)."""
+        self.message: Filter[RoomMessage] = Filter()
+        """For each groupchat message, before it is reflected (`messages`); ARCHIVE is where an archive takes it."""
+        self.direct: Filter[Direct] = Filter()
+        """For messages to the room itself (`messages`); what nobody takes is refused."""
+        self.shown: Collect[Shown] = Collect()
+        """For each presence that is written (`broadcast`); the result is shared by its receivers."""
+        self.room_disco: Collect[RoomDisco] = Collect()
+        """For disco#info of a room (`disco`)."""
+        self.destroyed: Notify[Destroyed] = Notify()
+        """After a room is gone, and what was stored of it (`rooms`)."""

@@ -1,0 +1,167 @@
+"""XEP-0045 §8-10: changes of roles and affiliations, one or many at once; all are checked before any is made."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from xmpp_server.errors import Condition, StanzaError
+from xmpp_server.jid import JID
+from xmpp_server.modules.muc.effects import AffiliationNotice, Changed, Effect, Invitation, Letter, Status
+from xmpp_server.modules.muc.nicks import check_nick
+from xmpp_server.modules.muc.occupants import Occupant
+from xmpp_server.modules.muc.roles import Affiliation, Role, check_affiliation_change, check_role_change
+from xmpp_server.modules.muc.room import Affiliate, Room
+from xmpp_server.modules.muc.visiting import remove
+
+
+@dataclass(frozen=True, slots=True)
+class RoleChange:
+    """Make an occupant something else for this visit; NONE ends it (a kick)."""
+
+    occupant: Occupant
+    role: Role
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class AffiliationChange:
+    """Make an account something else to the room; `nick` is None where the registered one stays."""
+
+    jid: JID
+    affiliation: Affiliation
+    nick: str | None = None
+    reason: str = ""
+
+
+def change_roles(room: Room, actor: JID, changes: Sequence[RoleChange]) -> list[Effect]:
+    """Change roles.
+
+    Raises:
+        StanzaError: As `check_role_change`, for any of them; nothing has changed then.
+
+    """
+    standing = room.standing(actor)
+    for change in changes:
+        occupant = change.occupant
+        own = actor in occupant.seats
+        check_role_change(standing, (occupant.role, occupant.affiliation), change.role, own=own)
+    nick = _nick(room, actor)
+    effects: list[Effect] = []
+    for change in changes:
+        occupant = change.occupant
+        if not occupant.seats or room.occupants.by_nick.get(room.key_of(occupant)) is not occupant:
+            continue  # put out by an item before
+        if change.role is Role.NONE:
+            effects += remove(room, occupant, (Status.KICKED,), nick, change.reason)
+        else:
+            occupant.role = change.role
+            effects += room.presented(occupant, reason=change.reason)
+    return effects + room.vacated()
+
+
+def change_affiliations(room: Room, actor: JID, changes: Sequence[AffiliationChange]) -> list[Effect]:
+    """Change affiliations, as somebody asks for it.
+
+    Raises:
+        StanzaError: As `check_affiliation_change`, for any of them; conflict also where no owner would be left, or
+            a nickname is another's. Nothing has changed then.
+
+    """
+    _, standing = room.standing(actor)
+    for change in changes:
+        old = room.affiliation(change.jid)
+        check_affiliation_change(standing, old, change.affiliation, own=change.jid == actor.bare)
+    check_nicks(room, changes)
+    check_owners(room, {change.jid: change.affiliation for change in changes})
+    new = [one for one in changes if one.affiliation is not Affiliation.NONE and one.jid not in room.affiliates]
+    if new and len(room.affiliates) + len(new) > room.limits.affiliations:
+        raise StanzaError(Condition.RESOURCE_CONSTRAINT, f"A room knows at most {room.limits.affiliations} people")
+    return apply_affiliations(room, changes, actor)
+
+
+def check_nicks(room: Room, changes: Sequence[AffiliationChange]) -> None:
+    """Check that nicknames to be registered are free."""
+    for change in changes:
+        if change.nick:
+            key = check_nick(change.nick, room.limits.nick_chars)
+            if room.holder(key) not in (None, change.jid):
+                raise StanzaError(Condition.CONFLICT, "This nickname is somebody else's")
+
+
+def check_owners(room: Room, changes: Mapping[JID, Affiliation]) -> None:
+    """Check that there is an owner afterwards (§10.2, §10.4)."""
+    if any(affiliation is Affiliation.OWNER for affiliation in changes.values()):
+        return
+    owners = room.owners()
+    if owners and all(owner in changes for owner in owners):
+        raise StanzaError(Condition.CONFLICT, "A room has an owner")
+
+
+def apply_affiliations(room: Room, changes: Sequence[AffiliationChange], actor: JID) -> list[Effect]:
+    """Make changes that were checked."""
+    effects: list[Effect] = [Changed()]
+    nick = _nick(room, actor)
+    for change in changes:
+        old = room.affiliation(change.jid)
+        new = change.affiliation
+        registered = room.nick_of(change.jid) if change.nick is None else change.nick
+        if new is Affiliation.OUTCAST:
+            registered = ""  # §9.1
+        room.affiliate(change.jid, Affiliate(new, registered, change.reason if new is Affiliation.OUTCAST else ""))
+        present = _affected(room, change.jid)
+        for occupant in present:
+            effects += _changed(room, occupant, new, nick, change.reason)
+        if old is new:
+            continue
+        if not present:
+            effects += _told(room, change, old, actor)
+    return effects + room.vacated()
+
+
+def _affected(room: Room, jid: JID) -> list[Occupant]:
+    if jid.localpart is not None:
+        return room.occupants.of(jid)
+    return [
+        occupant
+        for occupant in room.occupants
+        if occupant.bare == jid or (occupant.bare.domainpart == jid and occupant.bare not in room.affiliates)
+    ]
+
+
+def _changed(room: Room, occupant: Occupant, new: Affiliation, actor: str, reason: str) -> list[Effect]:
+    """Let an occupant feel its new affiliation."""
+    if occupant.bare.localpart is not None and new is not Affiliation.OUTCAST:
+        new = room.affiliation(occupant.bare)
+    old, occupant.affiliation = occupant.affiliation, new
+    if new is Affiliation.OUTCAST:
+        return remove(room, occupant, (Status.BANNED,), actor, reason)
+    if room.config.members_only and new < Affiliation.MEMBER:
+        return remove(room, occupant, (Status.AFFILIATION_LOST,), actor, reason)
+    occupant.role = role_after(room, occupant.role, old, new)
+    return room.presented(occupant, reason=reason)
+
+
+def role_after(room: Room, role: Role, old: Affiliation, new: Affiliation) -> Role:
+    """Return the role of an occupant whose affiliation changes (§5.1.3, note): what is lost is up to us."""
+    default = room.config.default_role(new)
+    if new >= old:
+        return max(role, default)
+    return default if old >= Affiliation.ADMIN else role
+
+
+def _told(room: Room, change: AffiliationChange, old: Affiliation, actor: JID) -> list[Effect]:
+    """Tell of somebody who is not there: those who know real JIDs (§10.3), and them (§9.5, §14.1)."""
+    effects: list[Effect] = [AffiliationNotice(change.jid, change.affiliation, room.knowing())]
+    if change.jid.localpart is None:
+        return effects
+    if room.config.members_only and old is Affiliation.NONE and change.affiliation >= Affiliation.MEMBER:
+        effects.append(Invitation(change.jid, actor.bare, change.reason))
+    elif room.config.notify_affiliation:
+        effects.append(Letter(change.jid, change.affiliation))
+    return effects
+
+
+def _nick(room: Room, actor: JID) -> str:
+    seat = room.occupants.seats.get(actor)
+    return "" if seat is None else seat.occupant.nick

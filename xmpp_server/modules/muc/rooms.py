@@ -1,0 +1,279 @@
+"""All rooms of a service: those in memory, those that sleep in storage, and those that are gone."""
+
+from __future__ import annotations
+
+import secrets
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
+
+import structlog
+
+from xmpp_server.core.hooks import Wait
+from xmpp_server.core.service import Service
+from xmpp_server.errors import Condition, StanzaError
+from xmpp_server.jid import JID
+from xmpp_server.modules.muc import keeping
+from xmpp_server.modules.muc.broadcast import Broadcast
+from xmpp_server.modules.muc.effects import Changed, Destruction, Effect, Gone
+from xmpp_server.modules.muc.hooks import Destroyed, MucHooks
+from xmpp_server.modules.muc.keeping import HISTORY, INDEX, ROOM, SECRET, TOMBSTONES, Entry, Tombstone
+from xmpp_server.modules.muc.limits import Bucket
+from xmpp_server.modules.muc.room import Room, RoomLimits
+from xmpp_server.modules.muc.settings import RoomConfig
+from xmpp_server.storage.api import Commit
+
+log = structlog.get_logger()
+
+#: How often histories are written down, and empty rooms put to sleep, in seconds.
+SAVE_EVERY_S = 10.0
+
+
+class OpenRoom:
+    """A room in memory, with what is forgotten when it sleeps."""
+
+    __slots__ = ("asked_for_voice", "bucket", "empty_since", "invited", "opened_at", "relayed", "room")
+
+    def __init__(self, room: Room, bucket: Bucket, now: float) -> None:
+        self.room = room
+        self.bucket = bucket
+        self.opened_at = now
+        self.empty_since: float | None = now
+        #: (who was invited, by whom), for declines.
+        self.invited: dict[tuple[JID, JID], None] = {}
+        #: When an account last asked for voice.
+        self.asked_for_voice: dict[JID, float] = {}
+        #: IQs on their way between occupants (`relay`).
+        self.relayed: dict[str, tuple[JID, str, JID, JID]] = {}
+
+
+class Rooms:
+    """Finds, makes, keeps and ends rooms. `rate` is how many messages a second a room takes."""
+
+    def __init__(
+        self,
+        service: Service,
+        hooks: MucHooks,
+        broadcast: Broadcast,
+        limits: RoomLimits,
+        *,
+        idle_s: float,
+        tombstone_s: float,
+        rate: float,
+    ) -> None:
+        self._service = service
+        self._hooks = hooks
+        self._broadcast = broadcast
+        self._limits = limits
+        self._idle_s = idle_s
+        self._tombstone_s = tombstone_s
+        self._rate = rate
+        self._host = service.host
+        self._documents = service.host.storage.documents
+        self._open: dict[str, OpenRoom] = {}
+        #: Stored rooms, by localpart; None until read.
+        self._index: dict[str, Entry] | None = None
+        self._tombstones: dict[str, Tombstone] = {}
+        self._creators: Counter[JID] = Counter()
+        self._sweeping = False
+        #: The service's key for occupant ids (XEP-0421 §4.1).
+        self.secret = b""
+
+    # Finding.
+
+    def with_room(self, localpart: str, then: Callable[[OpenRoom | None], Wait]) -> Wait:
+        """Go on with a room: at once if it is in memory, or certainly nowhere."""
+        found = self._open.get(localpart)
+        if found is None and (self._index is None or localpart in self._index):
+            return self._load_then(localpart, then)
+        return then(found)
+
+    def get(self, localpart: str | None) -> OpenRoom | None:
+        """Return a room that is in memory."""
+        return self._open.get(localpart or "")
+
+    async def _load_then(self, localpart: str, then: Callable[[OpenRoom | None], Wait]) -> None:
+        wait = then(await self.load(localpart))
+        if wait is not None:
+            await wait
+
+    async def load(self, localpart: str) -> OpenRoom | None:
+        """Return a room, from storage if need be."""
+        await self.ready()
+        assert self._index is not None  # noqa: S101
+        if localpart in self._open or localpart not in self._index:
+            return self._open.get(localpart)
+        jid = JID.of(localpart, self._service.jid.domainpart)
+        document = await self._documents.get(jid, ROOM, "")
+        history = await self._documents.get(jid, HISTORY, "")
+        if localpart in self._open or localpart not in self._index or document is None:
+            return self._open.get(localpart)  # somebody was faster
+        try:
+            room = keeping.read_room(jid, self._limits, document, history)
+        except ValueError as error:
+            log.error("room-unreadable", room=str(jid), error=str(error))
+            raise StanzaError(Condition.INTERNAL_SERVER_ERROR) from None
+        return self._opened(localpart, room)
+
+    async def ready(self) -> None:
+        """Read the list of rooms, once; 10,000 of them are some hundred kilobytes in one read."""
+        if self._index is not None:
+            return
+        service = self._service.jid
+        index = await self._documents.all(service, INDEX)
+        graves = await self._documents.all(service, TOMBSTONES)
+        secret = await self._documents.get(service, SECRET, "")
+        if self._index is not None:
+            return
+        self._index = {name: keeping.entries.decode(data) for name, data in index.items()}
+        self._tombstones = {name: keeping.tombstones.decode(data) for name, data in graves.items()}
+        self._creators.update(JID.parse(entry.creator) for entry in self._index.values() if entry.creator)
+        if secret is None:
+            secret = secrets.token_bytes(32)
+            self._documents.put(service, SECRET, "", secret)
+        self.secret = secret
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether the list of rooms was read."""
+        return self._index is not None
+
+    def open_rooms(self) -> list[OpenRoom]:
+        """Return the rooms in memory."""
+        return list(self._open.values())
+
+    def public(self) -> list[tuple[JID, str]]:
+        """Return address and name of all rooms that strangers may find, in the order of their addresses."""
+        names = {localpart: entry.name for localpart, entry in (self._index or {}).items() if entry.public}
+        for localpart, one in self._open.items():
+            if one.room.config.public and not one.room.locked:
+                names[localpart] = one.room.config.name
+            else:
+                names.pop(localpart, None)
+        domain = self._service.jid.domainpart
+        return [(JID.of(localpart, domain), names[localpart]) for localpart in sorted(names)]
+
+    # Making and ending.
+
+    def owned_by(self, creator: JID) -> int:
+        """Return how many rooms an account has made that are still there."""
+        return self._creators[creator]
+
+    def tombstone(self, localpart: str) -> Tombstone | None:
+        """Return what is left of a room that was destroyed, for its time."""
+        grave = self._tombstones.get(localpart)
+        if grave is not None and grave.until < self._host.utcnow().timestamp():
+            self._unbury(localpart)
+            return None
+        return grave
+
+    def create(self, jid: JID, config: RoomConfig, creator: JID) -> OpenRoom:
+        """Make a room, in memory; it is stored when its configuration says so."""
+        assert jid.localpart is not None  # noqa: S101
+        self._creators[creator] += 1
+        self._unbury(jid.localpart)
+        return self._opened(jid.localpart, Room(jid, config, self._limits))
+
+    def _opened(self, localpart: str, room: Room) -> OpenRoom:
+        now = self._host.now()
+        found = self._open[localpart] = OpenRoom(room, Bucket(self._rate, 2 * self._rate, now), now)
+        if not self._sweeping:
+            self._sweeping = True
+            self._host.runtime.schedule(SAVE_EVERY_S, self._sweep)
+        return found
+
+    def emit(self, open_: OpenRoom, effects: Sequence[Effect]) -> Awaitable[None] | None:
+        """Let effects happen; the result is done when what has changed is committed."""
+        commit: Commit | None = None
+        for effect in effects:
+            if isinstance(effect, Changed):
+                commit = self._save(open_.room)
+            elif isinstance(effect, Gone):
+                commit = self._end(open_, effect.destruction) or commit
+            else:
+                self._broadcast.tell(open_, effect)
+        if not open_.room.occupants.seats:
+            self._emptied(open_)
+        elif open_.empty_since is not None:
+            open_.empty_since = None
+        return commit
+
+    def _emptied(self, open_: OpenRoom) -> None:
+        if open_.empty_since is None:
+            open_.empty_since = self._host.now()
+        self._save_history(open_.room)
+
+    # Keeping.
+
+    def _save(self, room: Room) -> Commit | None:
+        """Write a room down, or what is stored of it away."""
+        assert room.jid.localpart is not None  # noqa: S101
+        assert self._index is not None  # noqa: S101
+        localpart = room.jid.localpart
+        if room.config.persistent and not room.locked:
+            entry = keeping.entry_of(room)
+            if self._index.get(localpart) != entry:
+                self._index[localpart] = entry
+                self._documents.put(self._service.jid, INDEX, localpart, keeping.encode(entry))
+            return self._documents.put(room.jid, ROOM, "", keeping.room_document(room))
+        return self._forget(room) if localpart in self._index else None
+
+    def save(self, room: Room) -> Commit | None:
+        """Write a room down, if it is one to keep."""
+        return self._save(room)
+
+    def _forget(self, room: Room) -> Commit:
+        assert room.jid.localpart is not None  # noqa: S101
+        if self._index is not None:
+            self._index.pop(room.jid.localpart, None)
+        self._documents.remove(self._service.jid, INDEX, room.jid.localpart)
+        self._documents.remove(room.jid, HISTORY, "")
+        return self._documents.remove(room.jid, ROOM, "")
+
+    def _save_history(self, room: Room) -> None:
+        if room.history.unsaved:
+            room.history.unsaved = False
+            if room.config.persistent and not room.locked:
+                self._documents.put(room.jid, HISTORY, "", keeping.history_document(room.history))
+
+    def _end(self, open_: OpenRoom, destruction: Destruction | None) -> Commit | None:
+        room = open_.room
+        assert room.jid.localpart is not None  # noqa: S101
+        if self._open.pop(room.jid.localpart, None) is None:
+            return None
+        if room.creator is not None:
+            self._creators[room.creator] -= 1
+        room.history.unsaved = False
+        commit = None
+        if self._index is not None and room.jid.localpart in self._index:
+            commit = self._forget(room)
+            if destruction is not None:
+                self._bury(room, destruction)
+        self._hooks.destroyed.fire(Destroyed(room.jid, destruction))
+        return commit
+
+    def _bury(self, room: Room, destruction: Destruction) -> None:
+        if not self._tombstone_s:
+            return
+        assert room.jid.localpart is not None  # noqa: S101
+        until = self._host.utcnow().timestamp() + self._tombstone_s
+        owners = tuple(str(owner) for owner in room.owners())
+        grave = Tombstone(str(destruction.venue or ""), destruction.reason, owners, until)
+        self._tombstones[room.jid.localpart] = grave
+        self._documents.put(self._service.jid, TOMBSTONES, room.jid.localpart, keeping.encode(grave))
+
+    def _unbury(self, localpart: str) -> None:
+        if self._tombstones.pop(localpart, None) is not None:
+            self._documents.remove(self._service.jid, TOMBSTONES, localpart)
+
+    def _sweep(self) -> None:
+        """Write histories down, and let rooms sleep in which nobody is."""
+        now = self._host.now()
+        for localpart, one in list(self._open.items()):
+            self._save_history(one.room)
+            empty = one.empty_since
+            if empty is not None and not one.room.occupants.seats and now - empty >= self._idle_s:
+                del self._open[localpart]
+        if self._open:
+            self._host.runtime.schedule(SAVE_EVERY_S, self._sweep)
+        else:
+            self._sweeping = False
