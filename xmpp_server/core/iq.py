@@ -37,7 +37,7 @@ class Access(Enum):
 class IqRequest:
     """A get or set for the server or an account, with exactly one payload element."""
 
-    __slots__ = ("account", "payload", "sender", "session", "stanza", "to", "type")
+    __slots__ = ("account", "sender", "session", "stanza", "to", "type")
 
     def __init__(
         self,
@@ -57,7 +57,11 @@ class IqRequest:
         self.session = session
         #: With `To.ACCOUNT`: the account asked, loaded.
         self.account = account
-        self.payload: Element = payload(stanza)
+
+    @property
+    def payload(self) -> Element:
+        """The one child of the request."""
+        return payload(self.stanza)
 
     @property
     def own(self) -> Account:

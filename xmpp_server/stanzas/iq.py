@@ -9,6 +9,7 @@ from xmpp_server.jid import JID
 from xmpp_server.xml.element import Element
 from xmpp_server.xml.namespaces import CLIENT
 from xmpp_server.xml.stanza import Stanza
+from xmpp_server.xml.writer import escape_attr
 
 
 class IqType(StrEnum):
@@ -54,12 +55,19 @@ def payload(stanza: Stanza) -> Element:
 
 def result(stanza: Stanza, payload: Element | None = None) -> Stanza:
     """Answer a request; one without 'to' is answered by the sender's account (RFC 6120 §10.3.3)."""
-    if stanza.sender is None:
+    to = stanza.sender
+    if to is None:
         raise ValueError("the stanza has no sender yet")
-    element = Element("iq", stanza.ns, {"type": "result", "id": stanza.id or ""})
-    if payload is not None:
-        element.append(payload)
-    return Stanza.build(element, stanza.to or stanza.sender.bare, stanza.sender)
+    sender = stanza.to or to.bare
+    ident = stanza.id or ""
+    if payload is None:
+        escaped = escape_attr(ident).encode()
+        raw = b"<iq type='result' id='%b' from='%b' to='%b'/>" % (escaped, sender.encoded, to.encoded)
+        attrs = {"type": "result", "id": ident, "from": str(sender), "to": str(to)}
+        return Stanza("iq", CLIENT, attrs, raw, (), len(raw), False).addressed(sender, to)
+    element = Element("iq", CLIENT, {"type": "result", "id": ident})
+    element.append(payload)
+    return Stanza.build(element, sender, to)
 
 
 def request(

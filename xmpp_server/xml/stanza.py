@@ -133,11 +133,15 @@ class Stanza:
         raw = serialize(top)
         tags = tuple([child.tag for child in top.elements()])
         stanza = cls(top.name, top.ns, top.attrs, raw, tags, _head_end(raw), False)
-        stanza.sender = sender
-        stanza.to = to
-        stanza.wire = raw
         stanza._element = top
-        return stanza
+        return stanza.addressed(sender, to)
+
+    def addressed(self, sender: JID | None, to: JID | None) -> Self:
+        """Declare a stanza of our own, whose `raw` names both, ready to go out as it is."""
+        self.sender = sender
+        self.to = to
+        self.wire = self.raw
+        return self
 
     @property
     def is_stanza(self) -> bool:
