@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import msgspec
 
@@ -31,6 +31,8 @@ class Setting:
     write: Write
     options: tuple[tuple[str, str], ...] = ()
     feature: Callable[[RoomConfig], str] | None = None
+    #: Other values than the options are taken, too (XEP-0122 §3.2.2): `write` judges them.
+    open: bool = False
 
     def field(self, config: RoomConfig) -> Field:
         """Return the field, filled in."""
@@ -124,6 +126,9 @@ def roles(var: str, label: str, attr: str) -> Setting:
     return Setting(var, FieldType.LIST_MULTI, label, read, write, ROLE_OPTIONS)
 
 
+MAX_USERS = ("none", "2", "5", "10", "20", "30", "50", "100", "200", "500", "1000", "2000", "5000")
+
+
 def _max_users() -> Setting:
     var = "muc#roomconfig_maxusers"
 
@@ -137,7 +142,8 @@ def _max_users() -> Setting:
             raise StanzaError(Condition.NOT_ACCEPTABLE, "A room has at least one seat")
         return msgspec.structs.replace(config, max_users=wanted)
 
-    return Setting(var, FieldType.TEXT_SINGLE, "Maximum number of occupants", read, write)
+    options = tuple((value, value) for value in MAX_USERS)
+    return Setting(var, FieldType.LIST_SINGLE, "Maximum number of occupants", read, write, options, open=True)
 
 
 def _whois() -> Setting:
@@ -223,7 +229,7 @@ def read(form: Form, submission: Form, config: RoomConfig, settings: Sequence[Se
         StanzaError: bad-request, not-acceptable; nothing is to be changed then.
 
     """
-    filled = accept(form, submission)
+    filled = accept(_opened(form, settings), submission)
     new = config
     for setting in settings:
         values = filled.get(setting.var)
@@ -231,6 +237,13 @@ def read(form: Form, submission: Form, config: RoomConfig, settings: Sequence[Se
             new = setting.write(new, values)
     new = _with_password(new, filled)
     return Submitted(new, filled.get(OWNERS), filled.get(ADMINS))
+
+
+def _opened(form: Form, settings: Sequence[Setting]) -> Form:
+    """Return the form as it judges submissions: fields with an open list take any text."""
+    opened = {setting.var for setting in settings if setting.open}
+    fields = (replace(one, type=FieldType.TEXT_SINGLE) if one.var in opened else one for one in form.fields)
+    return replace(form, fields=tuple(fields))
 
 
 def _with_password(config: RoomConfig, filled: Mapping[str, Values]) -> RoomConfig:
