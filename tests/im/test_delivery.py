@@ -12,20 +12,20 @@ from xmpp_server.xml.namespaces import CLIENT
 from xmpp_server.xml.stanza import Stanza
 
 # RFC 6121 §8.5.4, in its order: normal, chat, groupchat, headline; then what is said of errors (§8.5.2, §8.5.3).
-D, A, O, E, S = Fate.DELIVER, Fate.ALL, Fate.STORE, Fate.REFUSE, Fate.SILENT
+DELIVER, ALL, STORE, REFUSE, SILENT = Fate.DELIVER, Fate.ALL, Fate.STORE, Fate.REFUSE, Fate.SILENT
 TYPES = ("normal", "chat", "groupchat", "headline", "error")
 TABLE = [
-    ("no resource", "bare", (O, O, E, S, S)),
-    ("no resource", "no match", (E, O, E, S, S)),
-    ("negative", "bare", (O, O, E, S, S)),
-    ("negative", "match", (D, D, D, D, D)),
-    ("negative", "no match", (E, O, E, S, S)),
-    ("one", "bare", (A, A, E, A, S)),
-    ("one", "match", (D, D, D, D, D)),
-    ("one", "no match", (E, A, E, S, S)),
-    ("two", "bare", (A, A, E, A, S)),
-    ("two", "match", (D, D, D, D, D)),
-    ("two", "no match", (E, A, E, S, S)),
+    ("no resource", "bare", (STORE, STORE, REFUSE, SILENT, SILENT)),
+    ("no resource", "no match", (REFUSE, STORE, REFUSE, SILENT, SILENT)),
+    ("negative", "bare", (STORE, STORE, REFUSE, SILENT, SILENT)),
+    ("negative", "match", (DELIVER, DELIVER, DELIVER, DELIVER, DELIVER)),
+    ("negative", "no match", (REFUSE, STORE, REFUSE, SILENT, SILENT)),
+    ("one", "bare", (ALL, ALL, REFUSE, ALL, SILENT)),
+    ("one", "match", (DELIVER, DELIVER, DELIVER, DELIVER, DELIVER)),
+    ("one", "no match", (REFUSE, ALL, REFUSE, SILENT, SILENT)),
+    ("two", "bare", (ALL, ALL, REFUSE, ALL, SILENT)),
+    ("two", "match", (DELIVER, DELIVER, DELIVER, DELIVER, DELIVER)),
+    ("two", "no match", (REFUSE, ALL, REFUSE, SILENT, SILENT)),
 ]
 ADDRESSES = {
     "bare": "juliet@example.org",

@@ -3,8 +3,8 @@
 import pytest
 
 from tests.world import Client, World
-from xmpp_server.core.host import Limits
 from xmpp_server.core.hooks import PresenceChange
+from xmpp_server.core.host import Limits
 from xmpp_server.im.delivery import Delivery
 from xmpp_server.im.offline import Offline, keeping
 from xmpp_server.jid import JID
