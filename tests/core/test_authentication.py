@@ -1,0 +1,110 @@
+"""The built-in back end of authentication, and the back-off."""
+
+import pytest
+
+from tests.world import World
+from xmpp_server.core.authentication import Backoff, Peer, StoredAccounts, new_record
+from xmpp_server.errors import SaslCondition, SaslError
+from xmpp_server.jid import JID
+from xmpp_server.sasl.mechanism import AnonymousQuery, CertificateQuery, CredentialsQuery, Disabled, PasswordQuery
+from xmpp_server.storage.api import StorageBusyError
+
+ROMEO = JID.parse("romeo@example.org")
+PEER = Peer("192.0.2.1")
+
+
+async def compute(work: object) -> bool:
+    return work()  # type: ignore[operator, no-any-return]
+
+
+@pytest.fixture
+def world() -> World:
+    world = World()
+    world.storage.accounts.create(new_record(world.host, ROMEO, "secret", 10_000))
+    return world
+
+
+@pytest.fixture
+def backend(world: World) -> StoredAccounts:
+    return StoredAccounts(world.host, compute, b"k" * 32, 10_000)
+
+
+def test_credentials_of_a_known_and_an_unknown_account(world: World, backend: StoredAccounts) -> None:
+    keys = world.run(backend.answer(CredentialsQuery("romeo", "SHA-256"), PEER))
+    assert keys.iterations == 10_000
+    assert world.run(backend.answer(CredentialsQuery("nobody", "SHA-256"), PEER)) is None
+
+
+def test_passwords(world: World, backend: StoredAccounts) -> None:
+    assert world.run(backend.answer(PasswordQuery("romeo", "secret"), PEER)) is True
+    assert world.run(backend.answer(PasswordQuery("romeo", "wrong"), PEER)) is False
+    assert world.run(backend.answer(PasswordQuery("nobody", "secret"), PEER)) is False
+
+
+def test_a_disabled_account_is_told_only_to_who_knows_the_password(world: World, backend: StoredAccounts) -> None:
+    world.storage.accounts.set_enabled(ROMEO, False)
+    assert isinstance(world.run(backend.answer(CredentialsQuery("romeo", "SHA-1"), PEER)), Disabled)
+    assert world.run(backend.answer(PasswordQuery("romeo", "wrong"), PEER)) is False
+    with pytest.raises(SaslError) as raised:
+        world.run(backend.answer(PasswordQuery("romeo", "secret"), PEER))
+    assert raised.value.condition is SaslCondition.ACCOUNT_DISABLED
+
+
+@pytest.mark.parametrize(
+    ("names", "authzid", "expected"),
+    [
+        (("romeo@example.org",), None, "romeo"),
+        (("romeo@example.org",), "romeo@example.org", "romeo"),
+        (("romeo@example.org",), "juliet@example.org", None),
+        (("romeo@example.org", "juliet@example.org"), None, None),
+        (("romeo@example.org", "juliet@example.org"), "romeo@example.org", "romeo"),
+        (("romeo@elsewhere.example",), None, None),
+        (("nobody@example.org",), None, None),
+        ((), None, None),
+    ],
+)
+def test_certificates_name_accounts(
+    world: World, backend: StoredAccounts, names: tuple[str, ...], authzid: str | None, expected: str | None
+) -> None:  # XEP-0178 §2
+    peer = Peer("192.0.2.1", tuple(JID.parse(name) for name in names))
+    query = CertificateQuery(None if authzid is None else JID.parse(authzid))
+    assert world.run(backend.answer(query, peer)) == expected
+
+
+def test_anonymous_names_cannot_be_guessed(world: World, backend: StoredAccounts) -> None:
+    names = {world.run(backend.answer(AnonymousQuery(), PEER)) for _ in range(5)}
+    assert len(names) == 5
+    assert all(len(name) >= 20 for name in names)
+
+
+def test_a_storage_that_fails_is_a_temporary_failure(world: World, backend: StoredAccounts) -> None:
+    async def fail(*_: object) -> None:
+        raise StorageBusyError("locked")
+
+    world.storage.load_account = fail  # type: ignore[method-assign, assignment]
+    with pytest.raises(SaslError) as raised:
+        world.run(backend.answer(CredentialsQuery("romeo", "SHA-1"), PEER))
+    assert raised.value.condition is SaslCondition.TEMPORARY_AUTH_FAILURE
+
+
+def test_the_back_off_grows_is_capped_and_fades() -> None:
+    backoff = Backoff(after=2, delay_s=1.0, max_s=5.0)
+    delays = []
+    for _ in range(7):
+        backoff.fail("address", 0.0)
+        delays.append(backoff.delay("address", 0.0))
+    assert delays == [0.0, 1.0, 2.0, 4.0, 5.0, 5.0, 5.0]
+    assert backoff.delay("other", 0.0) == 0.0
+    backoff.succeed("address")
+    assert backoff.delay("address", 0.0) == 0.0
+    for _ in range(9):
+        backoff.fail("address", 0.0)
+    assert backoff.delay("address", 51.0) == 0.0
+
+
+def test_the_back_off_remembers_a_bounded_number() -> None:
+    backoff = Backoff(after=1, delay_s=1.0, max_s=5.0)
+    for number in range(Backoff.LIMIT + 10):
+        backoff.fail(str(number), 0.0)
+    assert backoff.delay("0", 0.0) == 0.0
+    assert backoff.delay(str(Backoff.LIMIT), 0.0) == 1.0
