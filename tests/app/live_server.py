@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 
 from tests.peers import PASSWORD, Address
 from xmpp_server.app.server import Server
-from xmpp_server.app.settings import Auth, Config, Limits, Listen, Storage, Timeouts, Tls
+from xmpp_server.app.settings import Auth, Config, Limits, Listen, ModuleSettings, Storage, Timeouts, Tls
 from xmpp_server.core.authentication import new_record
 from xmpp_server.jid import JID
 
@@ -24,6 +24,7 @@ def settings(
     timeouts: Timeouts | None = None,
     tls: Tls | None = None,
     storage: str = "memory:",
+    modules: Mapping[str, ModuleSettings] | None = None,
 ) -> Config:
     """Return a configuration that listens on free ports and keeps everything in memory."""
     listen = Listen(c2s=DOORS, c2s_tls=DOORS, http=DOORS, s2s=CLOSED, s2s_tls=CLOSED, component=CLOSED, https=CLOSED)
@@ -35,6 +36,7 @@ def settings(
         limits=limits or Limits(),
         timeouts=timeouts or Timeouts(),
         tls=tls or Tls(),
+        modules=modules or {},
     )
 
 

@@ -17,6 +17,7 @@ import xmpp_server.modules
 from xmpp_server.app.config import ConfigError, load
 from xmpp_server.app.settings import Config, Limits
 from xmpp_server.core.module import Module
+from xmpp_server.modules.register import RegisterConfig
 
 EXAMPLE = Path(__file__).parents[2] / "config" / "example.toml"
 
@@ -25,7 +26,7 @@ class PingConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     interval_s: float = 60.0
 
 
-MODULES = {"ping": PingConfig}
+MODULES = {"ping": PingConfig, "register": RegisterConfig}
 
 
 def every_module() -> Iterator[type[Module]]:
@@ -105,6 +106,9 @@ def test_unknown_keys_are_errors_with_a_suggestion(read, text, key, reason):
         ("[auth]\nmechanisms = ['PLAIN', 'DIGEST-MD5']", "auth.mechanisms[1]"),
         ("[auth]\nanonymous = ['elsewhere']", "auth.anonymous"),
         ("[auth]\nbackoff_s = 90.0", "auth.backoff_max_s"),
+        ("[auth]\nregistration = 'all'", "auth.registration"),
+        ("[auth]\nregistration = 'invite'", "auth.registration"),
+        ("[auth]\nregistration = 'open'\n[modules.register]\nenabled = false", "auth.registration"),
         ("[tls]\ncertificate = 'x.pem'", "tls.key"),
         ("[tls]\nrequire = 'yes'", "tls.require"),
         ("[tls.domains.'elsewhere']\ncertificate = 'a'\nkey = 'b'", "tls.domains"),

@@ -214,7 +214,9 @@ def refused(world: World, payload: str, address: str = "192.0.2.1") -> Condition
 
 @pytest.fixture
 def open_world() -> World:
-    return make_world(RegisterConfig(open=True, per_address=3))
+    world = make_world(RegisterConfig(per_address=3))
+    world.module(Register).takes_strangers = True
+    return world
 
 
 def test_registration_is_closed_by_default(world: World) -> None:

@@ -27,13 +27,14 @@ from xmpp_server.streams.events import (
     AuthQuery,
     BindRequest,
     Ended,
+    RegisterRequest,
     ResumeRequest,
     StartTls,
     StreamEvent,
 )
 from xmpp_server.streams.policy import Channel, StreamLimits
 from xmpp_server.xml.element import Element
-from xmpp_server.xml.namespaces import CSI, SM, STREAM_ERRORS
+from xmpp_server.xml.namespaces import CSI, REGISTER, REGISTER_FEATURE, SM, STREAM_ERRORS
 from xmpp_server.xml.stanza import Stanza
 
 DOMAIN = "im.example.com"
@@ -60,6 +61,7 @@ class Host:
     tls_available: bool = True
     tls_required: bool = True
     allowed: tuple[str, ...] = MECHANISMS
+    takes_strangers: bool = False
 
     def mechanisms(self, channel: Channel) -> tuple[str, ...]:
         return registry.offered(
@@ -80,6 +82,9 @@ class Host:
             nonce=lambda: NONCE,
             downgrade_protection=False,
         )
+
+    def registration(self) -> Element | None:
+        return Element("register", REGISTER_FEATURE) if self.takes_strangers else None
 
     def features(self) -> Sequence[Element]:
         return [Element("sm", SM), Element("csi", CSI)]
@@ -138,6 +143,8 @@ class Driver:
             self.handshake()
         elif isinstance(event, AuthQuery):
             self.take(self.stream.auth_answer(self.look_up(event.query), self.now))
+        elif isinstance(event, RegisterRequest):
+            self.take(self.stream.register_answer(self.form_for(event.iq), self.now))
         elif isinstance(event, BindRequest):
             self.bind(event.resource or "balcony")
         elif isinstance(event, ResumeRequest):
@@ -161,6 +168,13 @@ class Driver:
 
     def keys_of(self, username: str) -> ScramKeys | None:
         return KEYS if username == "juliet" else None
+
+    def form_for(self, iq: Stanza) -> Element | None:
+        if iq.type == "set":
+            return None
+        form = Element("query", REGISTER)
+        form.add("username")
+        return form
 
     def bind(self, resource: str) -> None:
         if resource == "taken":

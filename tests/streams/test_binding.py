@@ -9,7 +9,6 @@ from xmpp_server.jid import JID
 from xmpp_server.streams import binding
 from xmpp_server.xml.element import Element
 from xmpp_server.xml.namespaces import BIND, CLIENT
-from xmpp_server.xml.parser import parse
 from xmpp_server.xml.stanza import Stanza
 
 
@@ -52,12 +51,3 @@ def test_result_tells_the_full_jid() -> None:
         b"<iq type='result' id='&lt;1&gt;'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'>"
         b"<jid>juliet@example.org/a'b</jid></bind></iq>"
     )
-
-
-def test_refusal_is_a_stanza_error() -> None:
-    app = ("resource-limit-exceeded", "urn:xmpp:errors")
-    error = StanzaError(Condition.RESOURCE_CONSTRAINT, "Too many", app=app)
-    answer = parse(binding.refusal(iq(bind()), error))
-    assert answer.attrs == {"type": "error", "id": "b"}
-    assert answer.first is not None
-    assert [child.name for child in answer.first.elements()] == ["resource-constraint", "text", app[0]]

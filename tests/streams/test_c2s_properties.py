@@ -17,6 +17,7 @@ from xmpp_server.xml.stanza import Stanza
 
 JULIET = JID.parse("juliet@im.example.com/balcony")
 SASL = b"xmlns='urn:ietf:params:xml:ns:xmpp-sasl'"
+REGISTER = b"<iq type='set' id='r'><query xmlns='jabber:iq:register'><username>bill</username></query></iq>"
 RESUME = b"<resume xmlns='urn:xmpp:sm:3' previd='p' h='1'/>"
 
 BYTES = [
@@ -34,6 +35,8 @@ BYTES = [
     b"<abort %b/>" % SASL,
     BIND,
     BIND.replace(b"id='b1'", b""),
+    REGISTER,
+    REGISTER.replace(b"id='r'", b""),
     RESUME,
     RESUME.replace(b"'1'", b"'x'"),
     b"<enable xmlns='urn:xmpp:sm:3'/>",
@@ -61,6 +64,8 @@ CALLS: dict[str, Event] = {
     "right": lambda d: d.take(d.stream.auth_answer(True, d.now)),
     "wrong": lambda d: d.take(d.stream.auth_answer(False, d.now)),
     "failing": lambda d: d.take(d.stream.auth_answer(SaslError(SaslCondition.ACCOUNT_DISABLED), d.now)),
+    "registered": lambda d: d.take(d.stream.register_answer(None, d.now)),
+    "register failed": lambda d: d.take(d.stream.register_answer(StanzaError(Condition.CONFLICT), d.now)),
     "bound": lambda d: d.take(d.stream.bound(JULIET)),
     "bind failed": lambda d: d.take(d.stream.bind_failed(StanzaError(Condition.CONFLICT), d.now)),
     "resumed": lambda d: d.take(d.stream.resumed(1, JULIET)),
@@ -94,6 +99,7 @@ WAYS: dict[State, Event] = {
     State.HANDSHAKE: lambda d: asked(d, HEADER, STARTTLS),
     State.SASL: lambda d: asked(d.to_tls(), b"<auth %b mechanism='PLAIN'/>" % SASL),
     State.ASKED: lambda d: asked(d.to_tls(), PLAIN),
+    State.REGISTERING: lambda d: asked(d.to_tls(), REGISTER),
     State.AUTHENTICATED: lambda d: asked(d.to_authenticated()),
     State.BINDING: lambda d: asked(d.to_authenticated(), BIND),
     State.RESUMING: lambda d: asked(d.to_authenticated(), RESUME),

@@ -14,9 +14,11 @@ from xmpp_server.app.metrics import Counters
 from xmpp_server.app.settings import Config
 from xmpp_server.core.authentication import AuthBackend, Backoff, Peer
 from xmpp_server.core.host import Host
+from xmpp_server.core.router import answer_for
 from xmpp_server.core.session import Session
-from xmpp_server.errors import Condition, StreamCondition, StreamError
+from xmpp_server.errors import Condition, StanzaError, StreamCondition, StreamError
 from xmpp_server.jid import JID, JIDMalformed
+from xmpp_server.modules.register import Register
 from xmpp_server.net.c2s import Client, Resumption
 from xmpp_server.net.certificates import names_of
 from xmpp_server.net.connection import UNIX_HOST
@@ -25,9 +27,11 @@ from xmpp_server.net.tls import TlsServer
 from xmpp_server.net.trust import TrustStore
 from xmpp_server.sasl import registry
 from xmpp_server.sasl.mechanism import Answer, Query, SaslContext
+from xmpp_server.stanzas.iq import iq_type, payload
 from xmpp_server.streams.policy import Channel, HostPolicy, StreamLimits
 from xmpp_server.xml.element import Element
 from xmpp_server.xml.scanner import ScanLimits
+from xmpp_server.xml.stanza import Stanza
 
 log = structlog.get_logger()
 
@@ -73,6 +77,11 @@ class ClientHostPolicy:
             iterations=self._iterations,
             channel_bindings=channel.bindings,
         )
+
+    def registration(self) -> Element | None:
+        """Return what invites strangers to make accounts."""
+        register = _register_of(self._host)
+        return None if register is None else register.stream_feature()
 
     def features(self) -> Sequence[Element]:
         """Return what the modules announce to authenticated clients; they say it once."""
@@ -182,6 +191,16 @@ class ClientService:
             self._backoff.fail(key, now)
         log.info("authentication-failed", username=username, condition=condition, peer=client.peer)
 
+    async def register(self, domain: str, iq: Stanza, client: Client) -> Element | None:
+        """Let the host's module answer a stranger (XEP-0077)."""
+        register = _register_of(self._hosts[domain])
+        if register is None:
+            raise StanzaError(Condition.SERVICE_UNAVAILABLE)
+        try:
+            return await register.stranger(iq_type(iq), payload(iq), client.peer)
+        except Exception as error:
+            raise answer_for(error, iq) from None
+
     async def bind(self, domain: str, username: str, resource: str | None, client: Client) -> Session:
         """Bind a resource."""
         host = self._hosts[domain]
@@ -228,3 +247,8 @@ class ClientService:
 
 def _is_local(key: str) -> bool:
     return key in ("127.0.0.1", "::1", UNIX_HOST)
+
+
+def _register_of(host: Host) -> Register | None:
+    register = host.modules.get(Register)
+    return register if isinstance(register, Register) else None

@@ -47,6 +47,7 @@ class _Checks:
             config.auth, anonymous=self._each("auth.anonymous", config.auth.anonymous, self._domain)
         )
         self._among("auth.anonymous", auth.anonymous, domains)
+        self._check_registration()
         if auth.backoff_max_s < auth.backoff_s:
             raise self._error("auth.backoff_max_s", "is less than backoff_s")
         if config.storage.url != "memory:" and not config.storage.url.startswith(_STORES):
@@ -121,6 +122,13 @@ class _Checks:
         if bool(tls.certificate) != bool(tls.key):
             raise self._error("tls.key" if tls.certificate else "tls.certificate", "is missing: both or neither")
         self._among("tls.domains", (self._domain("tls.domains", name) for name in tls.domains), domains)
+
+    def _check_registration(self) -> None:
+        registration, register = self._config.auth.registration, self._config.modules.get("register")
+        if registration == "invite":
+            raise self._error("auth.registration", "invite: there are no invitations yet; take closed or open")
+        if registration == "open" and register is not None and register.enabled is False:
+            raise self._error("auth.registration", "is open, but [modules.register] is not enabled")
 
     def _check_limits(self) -> None:
         limits = self._config.limits

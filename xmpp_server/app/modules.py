@@ -70,5 +70,8 @@ def build_modules(config: Config) -> list[Module]:
         settings = config.modules.get(kind.name)
         enabled = kind.enabled_by_default if settings is None or settings.enabled is None else settings.enabled
         if enabled:
-            built.append(kind(None if settings is None else settings.config))
+            module = kind(None if settings is None else settings.config)
+            if isinstance(module, Register):
+                module.takes_strangers = config.auth.registration == "open"
+            built.append(module)
     return built

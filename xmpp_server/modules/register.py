@@ -30,11 +30,10 @@ log = structlog.get_logger()
 class RegisterConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What is allowed.
 
-    `open` lets strangers make accounts, `per_address` of them an hour from one IPv4 address or IPv6 /64. Nobody
+    Strangers, if they may make accounts, make `per_address` of them an hour from one IPv4 address or IPv6 /64. Nobody
     gets a `reserved` name.
     """
 
-    open: bool = False
     change_password: bool = True
     cancel: bool = True
     per_address: int = 5
@@ -58,6 +57,8 @@ class Register(Module):
     features = (REGISTER,)
     Config = RegisterConfig
     config: RegisterConfig
+    takes_strangers = False
+    """Whether strangers may make accounts. The application sets it: `auth.registration` says so for all ways."""
 
     def register(self, host: Host) -> None:
         """Take requests to the server and to one's own account."""
@@ -136,7 +137,7 @@ class Register(Module):
 
     def stream_feature(self) -> Element | None:
         """Return what such a stream announces, if anything (§8)."""
-        return Element("register", REGISTER_FEATURE) if self.config.open else None
+        return Element("register", REGISTER_FEATURE) if self.takes_strangers else None
 
     async def stranger(self, kind: IqType, query: Element, address: str) -> Element | None:
         """Answer a request of somebody who has not authenticated; `address` is their IP address.
@@ -147,7 +148,7 @@ class Register(Module):
                 unexpected-request; they want to cancel an account.
 
         """
-        if not self.config.open:
+        if not self.takes_strangers:
             raise StanzaError(Condition.SERVICE_UNAVAILABLE, "Accounts are made by the administrator", echo=False)
         if kind is IqType.GET:
             form = Element("query", REGISTER)

@@ -22,11 +22,13 @@ from xmpp_server.streams.events import (
     AuthQuery,
     BindRequest,
     Ended,
+    RegisterRequest,
     ResumeRequest,
     StartTls,
 )
 from xmpp_server.streams.policy import C2SPolicy
 from xmpp_server.streams.stream import Events
+from xmpp_server.xml.element import Element
 from xmpp_server.xml.stanza import Stanza
 
 log = structlog.get_logger()
@@ -76,6 +78,10 @@ class Service(Protocol):
 
     def failed(self, username: str | None, condition: str, client: Client) -> None:
         """Note that a client has failed to authenticate, for the back-off."""
+        ...
+
+    async def register(self, domain: str, iq: Stanza, client: Client) -> Element | None:
+        """Answer a stranger's request for registration with a payload or none; raises StanzaError."""
         ...
 
     async def bind(self, domain: str, username: str, resource: str | None, client: Client) -> Session:
@@ -269,6 +275,8 @@ class Client:
                 self._spawn(self._wait(wait), "stanza")
             elif isinstance(event, AuthQuery):
                 self._spawn(self._answer(event.query), "auth")
+            elif isinstance(event, RegisterRequest):
+                self._spawn(self._register(event.iq), "register")
             elif isinstance(event, BindRequest):
                 self._spawn(self._bind(event.resource), "bind")
             elif isinstance(event, ResumeRequest):
@@ -359,6 +367,14 @@ class Client:
         except SaslError as error:
             answer = error
         return self._stream.auth_answer(answer, self._now())
+
+    async def _register(self, iq: Stanza) -> Events:
+        answer: Element | StanzaError | None
+        try:
+            answer = await self._service.register(self.domain, iq, self)
+        except StanzaError as error:
+            answer = error
+        return self._stream.register_answer(answer, self._now())
 
     async def _bind(self, resource: str | None) -> Events:
         username = self._stream.username or ""

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from xmpp_server.errors import Condition, StanzaError
 from xmpp_server.jid import JID
-from xmpp_server.stanzas.error import error_element
+from xmpp_server.streams import answers
 from xmpp_server.xml.element import Element, tag
-from xmpp_server.xml.namespaces import BIND, CLIENT
+from xmpp_server.xml.namespaces import BIND
 from xmpp_server.xml.stanza import Stanza
-from xmpp_server.xml.writer import serialize
 
 
 def is_request(iq: Stanza) -> bool:
@@ -32,20 +31,6 @@ def requested_resource(iq: Stanza) -> str | None:
 
 def result(request: Stanza, jid: JID) -> bytes:
     """Write the answer that tells the client its full JID (RFC 6120 §7.6.1)."""
-    answer = _answer(request, "result")
-    answer.add("bind", BIND).add("jid", text=str(jid))
-    return serialize(answer)
-
-
-def refusal(request: Stanza, error: StanzaError) -> bytes:
-    """Write the error of a binding that failed (RFC 6120 §7.6.2, §7.7.2)."""
-    answer = _answer(request, "error")
-    answer.append(error_element(error, CLIENT))
-    return serialize(answer)
-
-
-def _answer(request: Stanza, kind: str) -> Element:
-    attrs = {"type": kind}
-    if request.id is not None:
-        attrs["id"] = request.id
-    return Element("iq", CLIENT, attrs)
+    bind = Element("bind", BIND)
+    bind.add("jid", text=str(jid))
+    return answers.result(request, bind)

@@ -19,18 +19,20 @@ from xmpp_server.sasl.mechanism import (
     Step,
     Success,
 )
-from xmpp_server.streams import binding, features, header, sasl_profile, sm, sm_nonzas
+from xmpp_server.stanzas.iq import iq_type
+from xmpp_server.streams import answers, binding, features, header, registration, sasl_profile, sm, sm_nonzas
 from xmpp_server.streams.events import (
     Authenticated,
     AuthFailed,
     AuthQuery,
     BindRequest,
+    RegisterRequest,
     ResumeRequest,
     StartTls,
 )
 from xmpp_server.streams.policy import C2SPolicy, Channel, HostPolicy
 from xmpp_server.streams.stream import Events, State, Stream
-from xmpp_server.xml.element import tag
+from xmpp_server.xml.element import Element, tag
 from xmpp_server.xml.namespaces import CLIENT, CSI, SASL, SM, TLS
 from xmpp_server.xml.scanner import StreamHeader
 from xmpp_server.xml.stanza import Stanza
@@ -51,11 +53,12 @@ class C2SStream(Stream):
     """The server's side of one connection of a client, from the first byte to the last."""
 
     __slots__ = ("_exchange", "_previd", "_request", "channel", "claimed", "lang", "mechanism", "username")
+    _policy: C2SPolicy
 
     def __init__(self, policy: C2SPolicy, now: float, secure: bool = False) -> None:
         super().__init__(policy, now)
         self._exchange: Exchange | None = None
-        #: The iq that asks for a resource, and the session to resume, while these questions are open.
+        #: The iq that asks for a resource or an account, and the session to resume, while these questions are open.
         self._request: Stanza | None = None
         self._previd = ""
         self.channel = Channel(secure)
@@ -95,6 +98,14 @@ class C2SStream(Stream):
         events: Events = []
         if self._state is State.ASKED and (exchange := self._exchange) is not None:
             self._attempt(lambda: self._take_step(exchange.answer(value), events), events)
+            self._go_on(now, events)
+        return events
+
+    def register_answer(self, value: Element | StanzaError | None, now: float) -> Events:
+        """Answer the open `RegisterRequest` with a payload, with none, or with an error."""
+        events: Events = []
+        if self._state is State.REGISTERING and (request := self._request) is not None:
+            self._attempt(lambda: self._answer_registration(request, value), events)
             self._go_on(now, events)
         return events
 
@@ -241,6 +252,31 @@ class C2SStream(Stream):
         events.append(AuthFailed(self.claimed, failure.condition))
         self._refuse(sasl_profile.failure(failure))
 
+    # registration
+
+    def _register(self, iq: Stanza, events: Events) -> None:
+        """Take a stranger's request, also where registration is closed: whoever answers it says so."""
+        assert self.host is not None  # noqa: S101 - features were offered
+        secure = features.takes_passwords(self.host, self.channel)
+        if not secure or not registration.is_request(iq, self.host.domain):
+            self._unexpected(iq, events)
+        try:
+            iq_type(iq)
+        except StanzaError as error:
+            self._refuse(answers.refusal(iq, error))
+            return
+        self._request = iq
+        self._state = State.REGISTERING
+        events.append(RegisterRequest(iq))
+
+    def _answer_registration(self, request: Stanza, value: Element | StanzaError | None) -> None:
+        self._request = None
+        self._state = State.FEATURES
+        if isinstance(value, StanzaError):
+            self._refuse(answers.refusal(request, value))
+        else:
+            self._out += answers.result(request, value)
+
     # binding and resumption
 
     def _bind(self, iq: Stanza, events: Events) -> None:
@@ -258,7 +294,7 @@ class C2SStream(Stream):
     def _refuse_binding(self, request: Stanza, error: StanzaError) -> None:
         self._request = None
         self._state = State.AUTHENTICATED
-        self._refuse(binding.refusal(request, error))
+        self._refuse(answers.refusal(request, error))
 
     def _resume(self, resume: Stanza, events: Events) -> None:
         self._previd = resume.attrs.get("previd", "")
@@ -312,6 +348,7 @@ _TRANSITIONS: Mapping[tuple[State, str], Transition] = MappingProxyType(
         (State.FEATURES, _AUTH): C2SStream._start_sasl,
         (State.FEATURES, _RESPONSE): C2SStream._misplaced_sasl,
         (State.FEATURES, _ABORT): C2SStream._misplaced_sasl,
+        (State.FEATURES, _IQ): C2SStream._register,
         (State.FEATURES, _ENABLE): C2SStream._misplaced_sm,
         (State.FEATURES, _RESUME): C2SStream._misplaced_sm,
         (State.SASL, _STARTTLS): C2SStream._refuse_tls,

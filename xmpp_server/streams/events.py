@@ -1,6 +1,6 @@
 """What a client-to-server stream tells its driver.
 
-The driver handles the events of one call in their order, then writes `outgoing()`. Three of them are questions:
+The driver handles the events of one call in their order, then writes `outgoing()`. Four of them are questions:
 until their answer is given nothing further of the peer's bytes is parsed.
 """
 
@@ -24,6 +24,16 @@ class AuthQuery:
     """A question of the SASL exchange: look it up, then call `auth_answer`."""
 
     query: Query
+
+
+@dataclass(frozen=True, slots=True)
+class RegisterRequest:
+    """A stranger asks for registration: call `register_answer` (XEP-0077 §3.1).
+
+    `iq` is a get or set with an id and a query as its only child.
+    """
+
+    iq: Stanza
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,5 +79,5 @@ class Ended:
 
 #: A `Stanza` comes only after binding: message, presence, iq, and the elements of XEP-0198 and XEP-0352.
 StreamEvent: TypeAlias = (
-    StartTls | AuthQuery | Authenticated | AuthFailed | BindRequest | ResumeRequest | Stanza | Ended
+    StartTls | AuthQuery | RegisterRequest | Authenticated | AuthFailed | BindRequest | ResumeRequest | Stanza | Ended
 )

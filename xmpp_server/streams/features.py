@@ -15,11 +15,14 @@ def offers_starttls(host: HostPolicy, channel: Channel) -> bool:
     return host.tls_available and not channel.secure
 
 
+def takes_passwords(host: HostPolicy, channel: Channel) -> bool:
+    """Whether the client may authenticate or register now: not before a required TLS (RFC 6120 §5.3.1)."""
+    return channel.secure or not host.tls_required
+
+
 def offered_mechanisms(host: HostPolicy, channel: Channel) -> tuple[str, ...]:
-    """Return the SASL mechanisms on offer: none before a required TLS (RFC 6120 §5.3.1)."""
-    if host.tls_required and not channel.secure:
-        return ()
-    return host.mechanisms(channel)
+    """Return the SASL mechanisms on offer."""
+    return host.mechanisms(channel) if takes_passwords(host, channel) else ()
 
 
 def before_authentication(host: HostPolicy, channel: Channel, limits: StreamLimits) -> bytes:
@@ -32,6 +35,9 @@ def before_authentication(host: HostPolicy, channel: Channel, limits: StreamLimi
         features.append(_mechanisms(mechanisms))
     if mechanisms and channel.bindings:
         features.append(_channel_bindings(channel.bindings))
+    registration = host.registration()
+    if registration is not None and takes_passwords(host, channel):
+        features.append(registration)
     features.append(_limits(limits.before_auth.stanza_bytes, None))
     return _write(features)
 

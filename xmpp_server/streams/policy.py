@@ -1,4 +1,4 @@
-"""What a client-to-server stream needs to know of the host that serves it."""
+"""What a stream needs to know of the server around it."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class HostPolicy(Protocol):
 
     @property
     def tls_required(self) -> bool:
-        """Whether to refuse authentication before TLS."""
+        """Whether to refuse authentication and registration before TLS."""
 
     def mechanisms(self, channel: Channel) -> tuple[str, ...]:
         """Return the SASL mechanisms to offer on such a channel, best first."""
@@ -59,12 +59,15 @@ class HostPolicy(Protocol):
     def sasl_context(self, channel: Channel, offered: tuple[str, ...]) -> SaslContext:
         """Return what an exchange on this channel is to know; `offered` are the mechanisms announced."""
 
+    def registration(self) -> Element | None:
+        """Return the feature that invites strangers to make accounts, or None where they may not (XEP-0077 §8)."""
+
     def features(self) -> Sequence[Element]:
         """Return the features offered after authentication besides binding, session and limits."""
 
 
-class C2SPolicy(Protocol):
-    """All hosts of a listener."""
+class StreamPolicy(Protocol):
+    """What a stream of any kind asks of the server around it."""
 
     @property
     def limits(self) -> StreamLimits:
@@ -74,8 +77,19 @@ class C2SPolicy(Protocol):
     def default_domain(self) -> str:
         """The `from` of a response to a header that names no host of ours."""
 
+    def stream_id(self) -> str:
+        """Return a new unpredictable stream id (RFC 6120 §4.7.3)."""
+
+
+class C2SPolicy(StreamPolicy, Protocol):
+    """All hosts of a listener."""
+
     def host(self, domain: str) -> HostPolicy | None:
         """Return the host of a prepared domainpart, or None if it is not served here."""
 
-    def stream_id(self) -> str:
-        """Return a new unpredictable stream id (RFC 6120 §4.7.3)."""
+
+class ComponentPolicy(StreamPolicy, Protocol):
+    """All external components (XEP-0114)."""
+
+    def secret(self, domain: str) -> str | None:
+        """Return the secret of the component that serves a prepared domainpart, or None if there is none."""

@@ -11,7 +11,7 @@ from xmpp_server.errors import SaslError, StreamCondition, StreamError
 from xmpp_server.jid import JID
 from xmpp_server.streams import header
 from xmpp_server.streams.events import Ended, StreamEvent
-from xmpp_server.streams.policy import C2SPolicy, HostPolicy
+from xmpp_server.streams.policy import HostPolicy, StreamPolicy
 from xmpp_server.xml.scanner import Event as ScanEvent
 from xmpp_server.xml.scanner import Scanner, StreamFooter, StreamHeader
 from xmpp_server.xml.stanza import Stanza
@@ -26,6 +26,8 @@ class State(Enum):
     SASL = auto()
     #: The answer to an `AuthQuery`.
     ASKED = auto()
+    #: The answer to a `RegisterRequest`.
+    REGISTERING = auto()
     AUTHENTICATED = auto()
     #: The answer to a `BindRequest`.
     BINDING = auto()
@@ -38,7 +40,7 @@ class State(Enum):
 
 
 #: Where a question to the driver is open.
-_WAITING = frozenset({State.ASKED, State.BINDING, State.RESUMING})
+_WAITING = frozenset({State.ASKED, State.REGISTERING, State.BINDING, State.RESUMING})
 #: Where elements are handled one by one, because each may change what the next bytes are.
 _STEPPING = frozenset({State.HEADER, State.FEATURES, State.SASL, State.AUTHENTICATED})
 
@@ -71,7 +73,7 @@ class Stream(ABC):
         "jid",
     )
 
-    def __init__(self, policy: C2SPolicy, now: float) -> None:
+    def __init__(self, policy: StreamPolicy, now: float) -> None:
         self._policy = policy
         self._limits = policy.limits
         self._state = State.HEADER
