@@ -9,7 +9,7 @@ from xmpp_server.core.hooks import Wait
 from xmpp_server.errors import Condition, ErrorType, StanzaError
 from xmpp_server.jid import JID
 from xmpp_server.modules.muc import entering, visiting
-from xmpp_server.modules.muc.effects import Destruction, Effect, Show, Welcome
+from xmpp_server.modules.muc.effects import Destruction, Show, Welcome
 from xmpp_server.modules.muc.history import Wanted
 from xmpp_server.modules.muc.hooks import Entering, Moved
 from xmpp_server.modules.muc.limits import Bucket
@@ -50,7 +50,7 @@ class Presences:
             return None
         if kind is PresenceType.UNAVAILABLE:
             payload = self._payload(stanza, limited=False)
-            self._muc.emit(open_, self._gone(open_, sender, payload))
+            self._muc.emit(open_, visiting.leave(open_.room, sender, payload, (), stanza.id))
         elif kind is PresenceType.ERROR:
             self._muc.ghosts.failed(open_, stanza, sender)
         elif kind is PresenceType.PROBE:
@@ -151,13 +151,10 @@ class Presences:
         if seat.occupant.role is Role.VISITOR and not room.config.visitor_status:
             payload = b""
         if nick != seat.occupant.nick:
-            effects = visiting.change_nick(room, seat, nick, payload)
+            effects = visiting.change_nick(room, seat, nick, payload, stanza.id)
         else:
             effects = visiting.update(room, seat, payload, stanza.id)
         self._muc.emit(open_, effects)
-
-    def _gone(self, open_: OpenRoom, sender: JID, payload: bytes) -> list[Effect]:
-        return visiting.leave(open_.room, sender, payload)
 
     def _probed(self, open_: OpenRoom, sender: JID, to: JID) -> None:
         """Show an occupant to another who asks (§17.3)."""

@@ -22,7 +22,7 @@ def update(room: Room, seat: Seat, payload: bytes, ident: str | None = None) -> 
     return [Show(occupant.portrait(), room.audience(occupant), id=ident)]
 
 
-def change_nick(room: Room, seat: Seat, nick: str, payload: bytes) -> list[Effect]:
+def change_nick(room: Room, seat: Seat, nick: str, payload: bytes, ident: str | None = None) -> list[Effect]:
     """Give an occupant another nickname, with all its clients (§7.6).
 
     Raises:
@@ -41,19 +41,14 @@ def change_nick(room: Room, seat: Seat, nick: str, payload: bytes) -> list[Effec
         raise StanzaError(Condition.CONFLICT, "This nickname is somebody else's")
     if room.occupants.by_nick.get(key, occupant) is not occupant:
         raise StanzaError(Condition.CONFLICT, "Somebody here has this nickname")
-    return rename(room, occupant, key, nick, seat, payload)
+    effects = rename(room, seat, key, nick, payload)
+    effects.append(Show(occupant.portrait(), room.audience(occupant), id=ident))
+    return effects
 
 
-def rename(
-    room: Room,
-    occupant: Occupant,
-    key: str,
-    nick: str,
-    seat: Seat,
-    payload: bytes,
-    own_codes: tuple[Status, ...] = (),
-) -> list[Effect]:
-    """Change a nickname that was found free."""
+def rename(room: Room, seat: Seat, key: str, nick: str, payload: bytes) -> list[Effect]:
+    """Change a nickname that was found free; the new one is still to be shown."""
+    occupant = seat.occupant
     old = Portrait(occupant, seat.jid, b"", available=False)
     old.role = occupant.role  # §7.6: who changes the nickname does not lose the role
     to = room.audience(occupant)
@@ -62,14 +57,17 @@ def rename(
     seat.payload = payload
     occupant.main = seat
     occupant.rename(room.jid, nick)
-    return [
-        Show(old, to, (Status.NEW_NICK,), new_nick=nick),
-        Show(occupant.portrait(), to, (), own_codes),
-    ]
+    return [Show(old, to, (Status.NEW_NICK,), new_nick=nick)]
 
 
-def leave(room: Room, jid: JID, payload: bytes = b"", codes: tuple[Status, ...] = ()) -> list[Effect]:
-    """Let a client go (§7.14); one that is not there is ignored (§17.3)."""
+def leave(
+    room: Room,
+    jid: JID,
+    payload: bytes = b"",
+    codes: tuple[Status, ...] = (),
+    ident: str | None = None,
+) -> list[Effect]:
+    """Let a client go (§7.14); one that is not there is ignored (§17.3). `ident` is the id of its presence."""
     seat = room.occupants.seats.get(jid)
     if seat is None:
         return []
@@ -78,12 +76,12 @@ def leave(room: Room, jid: JID, payload: bytes = b"", codes: tuple[Status, ...] 
     away = Portrait(occupant, jid, payload, available=False)
     if room.occupants.drop_seat(seat):
         room.occupants.by_nick.pop(room.key_of(occupant))
-        effects: list[Effect] = [Show(away, to, codes)]
+        effects: list[Effect] = [Show(away, to, codes, id=ident)]
     else:
-        effects = [Show(away, (seat,), codes), Show(occupant.portrait(), room.audience(occupant))]
+        effects = [Show(away, (seat,), codes, id=ident), Show(occupant.portrait(), room.audience(occupant))]
     if room.locked and not room.occupants.seats:  # §10.1.3: never configured
         destruction = Destruction(reason="The room was not configured")
-        return [Show(away, (seat,), codes, destroyed=destruction), Gone(destruction)]
+        return [Show(away, (seat,), codes, destroyed=destruction, id=ident), Gone(destruction)]
     return effects + room.vacated()
 
 
