@@ -10,7 +10,7 @@ AIOXMPP_READY := .venv-aioxmpp/.ready
 COMPILE := .venv-lock/bin/pip-compile --quiet --generate-hashes --strip-extras --allow-unsafe --no-emit-index-url \
 	--no-emit-find-links --no-emit-trusted-host --no-emit-options --annotation-style=line
 
-.PHONY: help setup run test lint format docs peers bench lock clean
+.PHONY: help setup run test lint format docs sql peers bench lock clean
 
 help: ## list the commands
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -38,6 +38,9 @@ format: $(READY) ## put the code into the project's format
 
 docs: $(READY) ## write the lists of specifications in docs/ from the source
 	@$(BIN)/python -m xmpp_server.app.xeps
+
+sql: $(READY) ## compile the store's SQL and migrations
+	@$(BIN)/python -m xmpp_server.storage.sql.compiler
 
 peers: $(AIOXMPP_READY) ## install the peers of the interop tests and the benchmark
 	@sh requirements/peers.sh

@@ -13,8 +13,9 @@ from alembic.migration import MigrationContext
 
 from xmpp_server.storage.api import SchemaError
 from xmpp_server.storage.sql import migration
-from xmpp_server.storage.sql.schema import REVISIONS, metadata
-from xmpp_server.storage.sql.statements import for_sqlite
+from xmpp_server.storage.sql.migration import REVISIONS
+from xmpp_server.storage.sql.schema import metadata
+from xmpp_server.storage.sql.statements import compiled_for
 from xmpp_server.storage.sql.status import SchemaStatus, schema_status, upgrade_schema
 from xmpp_server.storage.urls import storage_for
 
@@ -59,7 +60,7 @@ async def test_newer_schema_is_refused_and_kept(tmp_path: Path) -> None:
 
 
 def test_upgrade_that_breaks_off_leaves_the_old_schema(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    statements = for_sqlite()
+    statements = compiled_for("sqlite")
     sql = migration.upgrade_sql(None, "sqlite")
     broken = sql.replace("INSERT INTO alembic_version", "INSERT INTO nowhere")
     assert broken != sql

@@ -1,24 +1,22 @@
-"""Bringing the schema up to date: Alembic writes the SQL, the driver's own connection executes it.
+"""Bringing the schema up to date: Alembic has written the SQL (`compiler`), the driver's own connection executes it.
 
 Each upgrade is one transaction under a lock, so a process that dies leaves the old schema, and a second one that
-starts at the same time waits and finds the work done. Alembic is imported only when there is something to do.
+starts at the same time waits and finds the work done.
 """
 
 from __future__ import annotations
 
-import io
 import sqlite3
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from xmpp_server.storage.api import SchemaError
-from xmpp_server.storage.sql.schema import REVISIONS
+from xmpp_server.storage.sql.statements import COMPILED, DialectName, Statements
 
-if TYPE_CHECKING:
-    from xmpp_server.storage.sql.statements import Statements
-
+#: The revisions of the schema, oldest first; `migrations/versions` holds one file for each.
+REVISIONS = ("0001",)
 HEAD = REVISIONS[-1]
 
 
@@ -62,18 +60,15 @@ def needs_upgrade(revision: str | None) -> bool:
     return revision != HEAD
 
 
-def upgrade_sql(revision: str | None, dialect: str) -> str:
-    """Write the SQL that leads from `revision` to the newest, without transaction statements."""
-    from alembic import command
-    from alembic.config import Config
+def upgrade_sql(revision: str | None, dialect: DialectName) -> str:
+    """Read the SQL that leads from `revision` to the newest, without transaction statements."""
+    behind = 0 if revision is None else REVISIONS.index(revision) + 1
+    return "".join(upgrade_file(dialect, step).read_text() for step in REVISIONS[behind:])
 
-    output = io.StringIO()
-    config = Config(output_buffer=output)
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
-    config.set_main_option("path_separator", "os")
-    config.attributes["dialect"] = dialect
-    command.upgrade(config, f"{revision or 'base'}:{HEAD}", sql=True)
-    return output.getvalue()
+
+def upgrade_file(dialect: DialectName, revision: str) -> Path:
+    """Name the file with the SQL that leads to `revision` from the one before."""
+    return COMPILED / f"{dialect}-{revision}.sql"
 
 
 def revision_sqlite(connection: sqlite3.Connection, statements: Statements) -> str | None:

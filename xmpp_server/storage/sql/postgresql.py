@@ -13,7 +13,7 @@ from xmpp_server.storage.api import Durability, StorageBusyError, StorageError, 
 from xmpp_server.storage.sql import migration
 from xmpp_server.storage.sql.migration import PostgresConnection
 from xmpp_server.storage.sql.script import Script, Work, batch
-from xmpp_server.storage.sql.statements import Statements, for_postgresql
+from xmpp_server.storage.sql.statements import Statements, compiled_for
 
 T = TypeVar("T")
 
@@ -48,7 +48,7 @@ class PostgresDriver:
     """One database; `lock_timeout_s` is how long a write waits for a lock, `reconnect_s` for the server to return."""
 
     def __init__(self, dsn: str, durability: Durability, lock_timeout_s: float = 5.0, reconnect_s: float = 5.0) -> None:
-        self.statements: Statements = for_postgresql()
+        self.statements: Statements = compiled_for("postgresql")
         self._dsn = dsn
         self._reconnect_s = reconnect_s
         self._settings = {

@@ -1,12 +1,9 @@
-"""The tables, and the revisions of the schema that this version of the server knows."""
+"""The tables, for `queries` and for the test that compares them with what the migrations make."""
 
 from __future__ import annotations
 
 from sqlalchemy import BigInteger, Column, Index, LargeBinary, MetaData, SmallInteger, Table, Text
 from sqlalchemy.dialects import postgresql
-
-# Oldest first; `migrations/versions` holds one file for each.
-REVISIONS = ("0001",)
 
 metadata = MetaData()
 

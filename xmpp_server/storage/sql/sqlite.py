@@ -26,7 +26,7 @@ from xmpp_server.storage.api import (
 )
 from xmpp_server.storage.sql import migration
 from xmpp_server.storage.sql.script import Script, Work, batch
-from xmpp_server.storage.sql.statements import Statements, for_sqlite
+from xmpp_server.storage.sql.statements import Statements, compiled_for
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -61,7 +61,7 @@ class SqliteDriver:
     """One database file; `lock_timeout_s` is how long a write waits for another process that writes."""
 
     def __init__(self, path: Path, durability: Durability, lock_timeout_s: float = 5.0) -> None:
-        self.statements: Statements = for_sqlite()
+        self.statements: Statements = compiled_for("sqlite")
         self._path = path
         self._durability = durability
         self._lock_timeout_s = lock_timeout_s

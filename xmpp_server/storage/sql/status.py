@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from xmpp_server.storage.sql.schema import REVISIONS
+from xmpp_server.storage.sql.migration import REVISIONS
 from xmpp_server.storage.urls import storage_for
 
 
