@@ -5,6 +5,7 @@ Run `python -m xmpp_server.app.xeps [FOLDER]` after a change of a module's `xeps
 
 from __future__ import annotations
 
+import inspect
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import msgspec
 
+import xmpp_server
 from xmpp_server.app.modules import MODULES
 from xmpp_server.app.xep_titles import TITLES
 from xmpp_server.core.module import Module, Xep
@@ -198,8 +200,9 @@ def _toml(field: msgspec.structs.FieldInfo) -> str:
 
 
 def _place(module: type[Module]) -> str:
-    """Return the file of a module, or of the package that it is."""
-    return module.__module__.removeprefix("xmpp_server.").replace(".", "/") + ".py"
+    """Return the file that defines a module."""
+    path = Path(inspect.getfile(module)).relative_to(Path(xmpp_server.__file__).parent)
+    return path.as_posix()
 
 
 def _link(place: str) -> str:
