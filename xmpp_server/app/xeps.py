@@ -5,7 +5,6 @@ Run `python -m xmpp_server.app.xeps [FOLDER]` after a change of a module's `xeps
 
 from __future__ import annotations
 
-import inspect
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +12,6 @@ from pathlib import Path
 
 import msgspec
 
-import xmpp_server
 from xmpp_server.app.modules import MODULES
 from xmpp_server.app.xep_titles import TITLES
 from xmpp_server.core.module import Module, Xep
@@ -200,9 +198,10 @@ def _toml(field: msgspec.structs.FieldInfo) -> str:
 
 
 def _place(module: type[Module]) -> str:
-    """Return the file that defines a module."""
-    path = Path(inspect.getfile(module)).relative_to(Path(xmpp_server.__file__).parent)
-    return path.as_posix()
+    """Return the file that defines a module, or the package that it is."""
+    name = module.__module__
+    package = hasattr(sys.modules[name], "__path__")
+    return name.removeprefix("xmpp_server.").replace(".", "/") + ("/__init__.py" if package else ".py")
 
 
 def _link(place: str) -> str:
