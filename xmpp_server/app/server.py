@@ -13,7 +13,7 @@ import structlog
 
 from xmpp_server.app.c2s_service import ClientPolicy, ClientService
 from xmpp_server.app.hosts import build_hosts
-from xmpp_server.app.metrics import Counters, render
+from xmpp_server.app.metrics import Counters
 from xmpp_server.app.settings import Config
 from xmpp_server.core import persistence
 from xmpp_server.core.authentication import StoredAccounts
@@ -152,7 +152,8 @@ class Server:
         failure = self.storage.failure
         return {"status": "ok" if failure is None else "storage-failed", "sessions": len(self.sessions)}
 
-    def _metrics(self) -> bytes:
+    async def _metrics(self) -> bytes:
+        render = await asyncio.to_thread(_load_render)
         return render(self.counters, self.sessions, self.storage.queued)
 
     def reload_certificates(self) -> None:
@@ -198,6 +199,13 @@ class Server:
                 session.end(SHUTDOWN)
         if waiting:
             await self.storage.sessions.save_all([persistence.save(session) for session in waiting])
+
+
+def _load_render() -> Callable[[Counters, Sequence[Session], int], bytes]:
+    """Load Prometheus' client with the first request for metrics: few servers are asked, and none at its start."""
+    from xmpp_server.app.exposition import render
+
+    return render
 
 
 def _lasting_secret(path: Path) -> bytes:

@@ -1,26 +1,37 @@
-"""The HTTP door for operators: health and metrics."""
+"""The HTTP door for operators: health and metrics.
+
+It listens from the start, but what serves is loaded when somebody first knocks: aiohttp takes 11 MiB and 0.2 s, which
+a server that nobody watches need not pay, and clients need not wait for.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import socket
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import TYPE_CHECKING
 
-from aiohttp import web
+import structlog
 
 from xmpp_server.net import addresses
 
-_METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"  # Prometheus' text format
-_SHUTDOWN_S = 1.0
+if TYPE_CHECKING:
+    from xmpp_server.net.http_pages import Pages
+
+log = structlog.get_logger(__name__)
+
+Health = Callable[[], Mapping[str, object]]
+Metrics = Callable[[], Awaitable[bytes]]
 
 
 class HttpServer:
     """Serves /health (JSON; 503 unless its status is "ok") and /metrics (Prometheus text)."""
 
-    def __init__(self, health: Callable[[], Mapping[str, object]], metrics: Callable[[], bytes]) -> None:
+    def __init__(self, health: Health, metrics: Metrics) -> None:
         self._health = health
         self._metrics = metrics
-        self._runner: web.AppRunner | None = None
         self._bound: list[socket.socket] = []
+        self._serving: asyncio.Task[Pages | None] | None = None
 
     async def start(self, texts: Iterable[str]) -> list[str]:
         """Listen on addresses of the forms of `addresses.parse_address`; return those bound, with real ports.
@@ -30,28 +41,45 @@ class HttpServer:
             OSError: One cannot be bound; then none is.
 
         """
-        app = web.Application()
-        app.router.add_get("/health", self._get_health)
-        app.router.add_get("/metrics", self._get_metrics)
-        bound = self._bound = await addresses.bind(texts)
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=_SHUTDOWN_S)
-        await self._runner.setup()
-        names = [addresses.describe(one) for one in bound]
-        for one in bound:
-            await web.SockSite(self._runner, one, backlog=addresses.BACKLOG).start()
-        return names
+        self._bound = await addresses.bind(texts)
+        loop = asyncio.get_running_loop()
+        for one in self._bound:
+            loop.add_reader(one, self._knocked)
+        return [addresses.describe(one) for one in self._bound]
 
     async def stop(self) -> None:
         """Listen no more and end what is under way."""
-        if self._runner is not None:
-            addresses.remove_files(self._bound)
-            self._bound = []
-            await self._runner.cleanup()
-            self._runner = None
+        self._stop_waiting()
+        bound, self._bound = self._bound, []
+        addresses.remove_files(bound)
+        serving, self._serving = self._serving, None
+        if serving is not None and (pages := await serving) is not None:
+            await pages.stop()
+        addresses.close(bound)
 
-    async def _get_health(self, request: web.Request) -> web.Response:
-        state = self._health()
-        return web.json_response(dict(state), status=200 if state.get("status", "ok") == "ok" else 503)
+    def _knocked(self) -> None:
+        """Begin to serve; whoever connects meanwhile waits in the backlog."""
+        self._stop_waiting()
+        self._serving = asyncio.get_running_loop().create_task(self._serve(), name="http")
 
-    async def _get_metrics(self, request: web.Request) -> web.Response:
-        return web.Response(body=self._metrics(), headers={"Content-Type": _METRICS_TYPE})
+    def _stop_waiting(self) -> None:
+        loop = asyncio.get_running_loop()
+        for one in self._bound:
+            if one.fileno() >= 0:
+                loop.remove_reader(one)
+
+    async def _serve(self) -> Pages | None:
+        try:
+            # In a thread: sessions need not wait for the import.
+            pages = (await asyncio.to_thread(_load_pages))(self._health, self._metrics)
+            await pages.start(self._bound)
+        except Exception:
+            log.exception("http-failed")
+            return None
+        return pages
+
+
+def _load_pages() -> type[Pages]:
+    from xmpp_server.net.http_pages import Pages
+
+    return Pages

@@ -5,7 +5,8 @@ from types import SimpleNamespace
 from prometheus_client.parser import text_string_to_metric_families
 
 from xmpp_server import __version__
-from xmpp_server.app.metrics import Counters, render
+from xmpp_server.app.exposition import render
+from xmpp_server.app.metrics import Counters
 
 
 def session(host: str, transport: object) -> SimpleNamespace:

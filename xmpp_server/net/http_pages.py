@@ -1,0 +1,46 @@
+"""What the HTTP door serves, on aiohttp; `http` loads it when it is needed."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+from xmpp_server.net import addresses
+
+if TYPE_CHECKING:
+    from xmpp_server.net.http import Health, Metrics
+
+_METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"  # Prometheus' text format
+_SHUTDOWN_S = 1.0
+
+
+class Pages:
+    """The pages, on sockets that listen already."""
+
+    def __init__(self, health: Health, metrics: Metrics) -> None:
+        self._health = health
+        self._metrics = metrics
+        app = web.Application()
+        app.router.add_get("/health", self._get_health)
+        app.router.add_get("/metrics", self._get_metrics)
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=_SHUTDOWN_S)
+
+    async def start(self, sockets: Iterable[socket.socket]) -> None:
+        """Accept connections."""
+        await self._runner.setup()
+        for one in sockets:
+            await web.SockSite(self._runner, one, backlog=addresses.BACKLOG).start()
+
+    async def stop(self) -> None:
+        """Close the sockets and end what is under way."""
+        await self._runner.cleanup()
+
+    async def _get_health(self, request: web.Request) -> web.Response:
+        state = self._health()
+        return web.json_response(dict(state), status=200 if state.get("status", "ok") == "ok" else 503)
+
+    async def _get_metrics(self, request: web.Request) -> web.Response:
+        return web.Response(body=await self._metrics(), headers={"Content-Type": _METRICS_TYPE})
