@@ -22,13 +22,13 @@ LAYERS = (
     {"core"},
     {"im"},
     {"modules"},
-    {"cluster", "net", "storage"},
+    {"net", "storage"},
     {"app"},
 )
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 
 #: Layers that may have sockets, tasks, threads and clocks.
-OUTSIDE = {"app", "cluster", "net", "storage"}
+OUTSIDE = {"app", "net", "storage"}
 WORLD = {
     "asyncio",
     "concurrent",
