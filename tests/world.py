@@ -62,6 +62,22 @@ class VirtualTimer:
         self.cancelled = True
 
 
+class _Pause:
+    """What a sleeping coroutine waits for."""
+
+    def __init__(self) -> None:
+        self._over = False
+
+    def end(self) -> None:
+        self._over = True
+
+    def done(self) -> bool:
+        return self._over
+
+    def __await__(self) -> Generator[object, None, None]:
+        yield self
+
+
 class VirtualRuntime:
     """`core.runtime.Runtime` with a clock of its own; `World.settle` and `World.passes` make it run."""
 
@@ -108,6 +124,14 @@ class VirtualRuntime:
             if not task.waits_for.done():
                 self._blocked.append(task)
                 return
+
+    async def sleep(self, delay_s: float) -> None:
+        pause = _Pause()
+        if delay_s > 0:
+            self.schedule(delay_s, pause.end)
+        else:
+            self.soon(pause.end)
+        await pause
 
     def settle(self) -> None:
         """Run until nothing is left that can run."""
@@ -164,12 +188,16 @@ class RecordingTransport:
     def __init__(self) -> None:
         self.written = bytearray()
         self.buffered = 0
+        #: Whether what is written counts as `buffered`: a client that does not read.
+        self.counts = False
         self.closed = False
         self.error: StreamError | None = None
 
     def write(self, data: bytes) -> None:
         assert not self.closed, data
         self.written += data
+        if self.counts:
+            self.buffered += len(data)
 
     def close(self, error: StreamError | None) -> None:
         self.closed = True

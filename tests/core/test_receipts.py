@@ -82,3 +82,15 @@ def test_no_answer_covers_an_unsafe_stanza(actions: list[str], random: object) -
     ledger.request(answer)
     assert answers[-1] == ledger.received
     assert len(answers) > before
+
+
+def test_what_was_safe_stays_safe() -> None:
+    """XEP-0198 §4: `h` never goes back, also where a stored message is delivered later."""
+    ledger = Ledger()
+    receipt = ledger.receive()
+    receipt.hold()
+    receipt.release()
+    receipt.hold()
+    assert ledger.safe == 1
+    receipt.release()
+    assert ledger.safe == 1

@@ -29,11 +29,16 @@ def world() -> World:
 
 def come(client: Client, priority: int = 0) -> None:
     """Become available without the presence module."""
+    arrive(client, priority)
+    client.world.settle()
+
+
+def arrive(client: Client, priority: int = 0) -> None:
+    """`come`, but let nothing that is put off happen yet."""
     session = client.session
     presence = Stanza.build(Element("presence", CLIENT), client.jid, None)
     session.set_presence(presence, priority)
     client.world.host.hooks.presence_changed.fire(PresenceChange(session, None, presence))
-    client.world.settle()
 
 
 def enable_sm(client: Client, resume: bool = True) -> str:
@@ -239,3 +244,128 @@ def test_one_bad_row_does_not_keep_the_others_back(world: World) -> None:
     balcony = world.login("juliet@example.org/balcony")
     come(balcony)
     assert bodies(balcony.hears()) == ["m"]
+
+
+def test_a_private_message_is_kept(world: World) -> None:
+    """XEP-0280 §9: `<private/>` says how to copy a message; it is no carbon."""
+    private = "<private xmlns='urn:xmpp:carbons:2'/>"
+    world.login("romeo@example.org/home").says(
+        f"<message to='{JULIET}' type='chat'><body>m</body>{private}</message>",
+        f"<message to='{JULIET}' type='chat'><encrypted xmlns='urn:example'/>{private}</message>",
+    )
+    assert world.run(world.storage.offline.count(JULIET)) == 2
+
+
+def test_what_two_lost_sessions_had_is_stored_once_and_counted_once(world: World) -> None:
+    romeo = world.login("romeo@example.org/home")
+    lost = [world.login(f"juliet@example.org/{name}") for name in ("balcony", "chamber")]
+    for client in lost:
+        come(client)
+        enable_sm(client)
+        client.drops()
+    romeo.says(CHAT.format(to=JULIET, id="m"))
+    account = lost[0].account
+    assert (stored(world), account.offline_count) == (["m"], 1)
+    lost[0].leaves()
+    assert (stored(world), account.offline_count) == (["m"], 1)
+    lost[1].leaves()
+    assert (stored(world), account.offline_count) == (["m"], 1)
+    back = world.login("juliet@example.org/orchard")
+    come(back)
+    assert bodies(back.hears()) == ["m"]
+    assert (stored(world), account.offline_count) == ([], 0)
+
+
+def test_what_one_of_two_sessions_has_acknowledged_is_forgotten(world: World) -> None:
+    romeo = world.login("romeo@example.org/home")
+    balcony, chamber = [world.login(f"juliet@example.org/{name}") for name in ("balcony", "chamber")]
+    for client in (balcony, chamber):
+        come(client)
+        enable_sm(client)
+    balcony.drops()
+    romeo.says(CHAT.format(to=JULIET, id="m"))
+    chamber.says("<a xmlns='urn:xmpp:sm:3' h='1'/>")
+    balcony.leaves()
+    chamber.leaves()
+    assert (stored(world), balcony.account.offline_count) == ([], 0)
+
+
+def test_who_came_later_gets_what_a_lost_session_has_not_acknowledged(world: World) -> None:
+    romeo = world.login("romeo@example.org/home")
+    balcony = world.login("juliet@example.org/balcony")
+    come(balcony)
+    enable_sm(balcony)
+    balcony.drops()
+    romeo.says(CHAT.format(to=JULIET, id="m"))
+    world.passes(60)
+    chamber = world.login("juliet@example.org/chamber")
+    come(chamber)
+    assert chamber.hears() == []
+    world.passes(700)
+    assert bodies(chamber.hears()) == ["m"]
+    assert (stored(world), chamber.account.offline_count) == ([], 0)
+
+
+def test_what_was_stored_and_given_to_a_lost_session_goes_to_another(world: World) -> None:
+    world.login("romeo@example.org/home").says(CHAT.format(to=JULIET, id="m"))
+    balcony, chamber = [world.login(f"juliet@example.org/{name}") for name in ("balcony", "chamber")]
+    enable_sm(balcony)
+    come(balcony)
+    come(chamber)
+    assert chamber.hears() == []
+    balcony.leaves()
+    assert bodies(chamber.hears()) == ["m"]
+    assert (stored(world), chamber.account.offline_count) == ([], 0)
+
+
+def test_new_messages_do_not_overtake_stored_ones(world: World) -> None:
+    romeo = world.login("romeo@example.org/home")
+    romeo.says(*[CHAT.format(to=JULIET, id=f"m{n}") for n in range(250)])
+    balcony = world.login("juliet@example.org/balcony")
+    arrive(balcony)
+    romeo.says(CHAT.format(to=JULIET, id="new"), CHAT.format(to=balcony.jid, id="newer"))
+    assert bodies(balcony.hears()) == [*[f"m{n}" for n in range(250)], "new", "newer"]
+
+
+def test_stored_messages_wait_for_a_slow_reader(world: World) -> None:
+    """Else they would be more than may wait for a connection, and be lost with it."""
+    world.login("romeo@example.org/home").says(*[CHAT.format(to=JULIET, id=f"m{n}" + "x" * 9000) for n in range(90)])
+    balcony = world.login("juliet@example.org/balcony")
+    balcony.transport.counts = True
+    come(balcony)
+    assert 0 < len(bodies(balcony.hears())) < 60
+    world.passes(1)
+    assert balcony.hears() == []
+    for _ in range(8):
+        balcony.transport.buffered = 0
+        world.passes(1)
+    assert len(bodies(balcony.hears())) > 30
+    assert stored(world) == []
+
+
+def test_another_resource_takes_over_where_one_leaves_in_the_middle(world: World) -> None:
+    romeo = world.login("romeo@example.org/home")
+    romeo.says(*[CHAT.format(to=JULIET, id=f"m{n}" + "x" * 9000) for n in range(90)])
+    balcony, chamber = [world.login(f"juliet@example.org/{name}") for name in ("balcony", "chamber")]
+    balcony.transport.counts = True
+    come(balcony)
+    come(chamber)
+    assert chamber.hears() == []
+    romeo.says(CHAT.format(to=balcony.jid, id="new"))
+    given = len(bodies(balcony.hears()))
+    balcony.leaves()
+    world.passes(1)
+    heard = bodies(chamber.hears())
+    assert len(heard) == 90 - given + 1
+    assert "new" in heard
+    assert (stored(world), chamber.account.offline_count) == ([], 0)
+
+
+def test_nothing_is_stored_for_an_account_that_is_being_deleted(world: World) -> None:
+    romeo = world.login("romeo@example.org/home")
+    account = world.run(world.host.accounts.load(JULIET))
+    assert account is not None
+    account.deleted = True
+    romeo.says(CHAT.format(to=JULIET, id="m"))
+    [error] = romeo.hears()
+    assert error.find("error", CLIENT).first.name == "service-unavailable"

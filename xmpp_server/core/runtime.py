@@ -37,3 +37,7 @@ class Runtime(Protocol):
     def spawn(self, coroutine: Coroutine[object, object, None], name: str) -> None:
         """Run a coroutine as a task of its own; a failure is logged."""
         ...
+
+    async def sleep(self, delay_s: float) -> None:
+        """Wait; with 0 seconds, until everybody else has had a turn."""
+        ...

@@ -63,9 +63,10 @@ class Session:
         "_prefix",
         "_prefix_lang",
         "account",
+        "available_since",
         "bound_at",
         "closed",
-        "gate",
+        "gates",
         "hibernation",
         "host",
         "jid",
@@ -85,8 +86,11 @@ class Session:
         #: The last broadcast presence, or None while unavailable; set by `set_presence`.
         self.presence: Stanza | None = None
         self.priority = 0
+        #: When it became available with a non-negative priority (monotonic seconds), if it is.
+        self.available_since: float | None = None
         self.sm: StreamManagement | None = None
-        self.gate: Gate | None = None
+        #: Asked in turn by `send`.
+        self.gates: tuple[Gate, ...] = ()
         self.closed = False
         #: The timer that ends a session whose client does not come back.
         self.hibernation: Timer | None = None
@@ -160,13 +164,13 @@ class Session:
 
         `stored_id` names the row of offline storage which this delivery makes superfluous.
         """
-        gate = self.gate
-        if gate is not None and gate(stanza, wire, stored_id):
-            return
+        for gate in self.gates:
+            if gate(stanza, wire, stored_id):
+                return
         self.transmit(stanza, wire, stored_id)
 
     def transmit(self, stanza: Stanza, wire: bytes, stored_id: str | None = None) -> None:
-        """`send` past the gate."""
+        """`send` past the gates."""
         transport = self.transport
         sm = self.sm
         if sm is not None:
@@ -211,6 +215,10 @@ class Session:
         """Note the session's own broadcast presence (None: unavailable) and keep the account's list of it."""
         self.presence = presence
         self.priority = priority
+        if presence is None or priority < 0:
+            self.available_since = None
+        elif self.available_since is None:
+            self.available_since = self.host.now()
         self.account.refresh()
 
     def connection_lost(self) -> None:

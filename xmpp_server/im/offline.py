@@ -9,9 +9,10 @@ import structlog
 from xmpp_server.core.accounts import Account
 from xmpp_server.core.host import Host
 from xmpp_server.core.management import Sent
-from xmpp_server.core.module import Inbound, Module, Order, PresenceChange, Slot, Xep
+from xmpp_server.core.module import Inbound, Module, Order, PresenceChange, SessionEnd, Slot, Xep
 from xmpp_server.core.session import Session
 from xmpp_server.errors import Condition, StanzaError
+from xmpp_server.im.backlog import Backlog
 from xmpp_server.im.delivery import CHAT, NORMAL, message_type
 from xmpp_server.jid import JID
 from xmpp_server.stanzas.delay import Delay
@@ -25,10 +26,13 @@ BODY = f"{CLIENT} body"
 STORE = f"{HINTS} store"
 NO_STORE = f"{HINTS} no-store"
 NO_PERMANENT_STORE = f"{HINTS} no-permanent-store"
-CARBON = f"{CARBONS} "
+COPIES = (f"{CARBONS} received", f"{CARBONS} sent")
 #: Payloads that alone are not worth keeping.
-TRANSIENT = (f"{CHAT_STATES} ", f"{HINTS} ", f"{SID} ")
+TRANSIENT = (f"{CHAT_STATES} ", f"{CARBONS} private", f"{HINTS} ", f"{SID} ")
 PAGE = 100
+#: No more is written to a connection while so much waits there for its reader: a full one is closed.
+UNREAD_BYTES = 262_144
+UNREAD_PAUSE_S = 0.1
 
 log = structlog.get_logger()
 
@@ -45,7 +49,7 @@ def keeping(stanza: Stanza) -> tuple[bool, str]:
         return False, "hint"
     if STORE in children:
         return True, "hint"
-    if any(tag.startswith(CARBON) for tag in children):
+    if any(tag in COPIES for tag in children):
         return False, "carbon"
     if BODY in children:
         return True, "body"
@@ -54,13 +58,36 @@ def keeping(stanza: Stanza) -> tuple[bool, str]:
     return True, "payload"
 
 
-class Claims:
-    """The stored messages that a session of the account has been given, but has not acknowledged."""
+class Rows:
+    """The stored messages of an account that are under way to its clients."""
 
-    __slots__ = ("ids",)
+    __slots__ = ("backlog", "given", "holders")
 
     def __init__(self) -> None:
-        self.ids: set[str] = set()
+        #: How many sessions have a row's message in their queue.
+        self.holders: dict[str, int] = {}
+        #: Those of which no other session has seen the message.
+        self.given: set[str] = set()
+        #: While stored messages are being given back: to whom.
+        self.backlog: Backlog | None = None
+
+    def hold(self, ident: str) -> bool:
+        """Note that a session has a row's message; true for the first one."""
+        self.holders[ident] = self.holders.get(ident, 0) + 1
+        return self.holders[ident] == 1
+
+    def let_go(self, ident: str) -> bool:
+        """Note that a session does not have it any more; true if it was the last one."""
+        left = self.holders.get(ident, 1) - 1
+        if left:
+            self.holders[ident] = left
+            return False
+        return self.forget(ident)
+
+    def forget(self, ident: str) -> bool:
+        """Forget a row; true if somebody had it."""
+        self.given.discard(ident)
+        return self.holders.pop(ident, None) is not None
 
 
 class Offline(Module):
@@ -73,9 +100,10 @@ class Offline(Module):
     def register(self, host: Host) -> None:
         """Take what delivery leaves over, and become the host's keeper."""
         self._host = host
-        self._claims: Slot[Claims] = Slot("offline-claims", Claims)
+        self._rows: Slot[Rows] = Slot("offline-rows", Rows)
         host.hooks.message_in.add(self.store, Order.FALLBACK)
         host.hooks.presence_changed.add(self.on_presence)
+        host.hooks.session_ended.add(self._ended)
         host.keeper = self
 
     def store(self, event: Inbound) -> bool:
@@ -89,17 +117,18 @@ class Offline(Module):
         keep, _ = keeping(stanza)
         if not keep:
             return True
+        if account.deleted:
+            raise StanzaError(Condition.SERVICE_UNAVAILABLE)
         if account.anonymous or account.offline_count >= self._host.limits.offline_messages:
             raise StanzaError(Condition.SERVICE_UNAVAILABLE, "The recipient's storage for messages is full")
         receipt = stanza.receipt
         if receipt is not None:
             receipt.hold()
-        self._append(account, stanza, stanza.wire, receipt)
+        self._append(account, stanza.stable_id or self._host.ids.new(), stanza, stanza.wire, receipt)
         return True
 
-    def _append(self, account: Account, stanza: Stanza, wire: bytes, receipt: Receipt | None) -> str:
+    def _append(self, account: Account, ident: str, stanza: Stanza, wire: bytes, receipt: Receipt | None) -> None:
         """Write a message; its sender's receipt is released when it is committed, or the sender told that it is not."""
-        ident = stanza.stable_id or self._host.ids.new()
         account.offline_count += 1
         write = self._host.storage.offline.append(account.jid, OfflineMessage(ident, self._host.utcnow(), wire))
 
@@ -107,6 +136,7 @@ class Offline(Module):
             error = commit.exception()
             if error is not None:
                 account.offline_count -= 1
+                self._rows.get(account).forget(ident)
                 log.error("message-not-stored", account=str(account.jid), id=stanza.id, error=str(error))
                 refusal = StanzaError(Condition.RESOURCE_CONSTRAINT, "The message could not be stored")
                 wait = self._host.router.reject(stanza, refusal)
@@ -116,7 +146,11 @@ class Offline(Module):
                 receipt.release()
 
         write.add_done_callback(done)
-        return ident
+
+    def _remove(self, account: Account, idents: list[str]) -> None:
+        account.offline_count = max(0, account.offline_count - len(idents))
+        if not account.deleted:
+            self._host.storage.offline.remove(account.jid, idents)
 
     # What the kernel asks of its keeper (`core.keeper`).
 
@@ -125,59 +159,67 @@ class Offline(Module):
         if item.stored_id is None and not account.anonymous and item.stanza.name == "message":
             keep, _ = keeping(item.stanza)
             if keep:
-                item.stored_id = self._append(account, item.stanza, item.wire, item.receipt)
-                self._claims.get(account).ids.add(item.stored_id)
-                item.receipt = None
+                item.stored_id = item.stanza.stable_id or self._host.ids.new()
+                if self._rows.get(account).hold(item.stored_id):
+                    self._append(account, item.stored_id, item.stanza, item.wire, item.receipt)
+                    item.receipt = None
+                # Else another session of the account has it as well, and its row is on the way.
         if item.receipt is not None:
             item.receipt.release()
             item.receipt = None
 
     def delivered(self, account: Account, stored_ids: list[str]) -> None:
         """Forget rows whose messages a client has."""
-        self._claims.get(account).ids.difference_update(stored_ids)
-        account.offline_count = max(0, account.offline_count - len(stored_ids))
-        if not account.deleted:
-            self._host.storage.offline.remove(account.jid, stored_ids)
+        rows = self._rows.get(account)
+        self._remove(account, [ident for ident in stored_ids if rows.forget(ident)])
 
     def reclaim(self, account: Account, stored_ids: list[str]) -> None:
         """Note that a restored session has these rows in its queue."""
-        self._claims.get(account).ids.update(stored_ids)
+        rows = self._rows.get(account)
+        for ident in stored_ids:
+            rows.hold(ident)
+            rows.given.add(ident)  # nobody knows what others have seen
 
     def unacknowledged(self, session: Session, items: list[Sent]) -> None:
         """Give what a dead session has not acknowledged to those who have not seen it, or keep it (XEP-0198 §5)."""
-        claims = self._claims.get(session.account)
         for item in items:
-            if item.stored_id is not None:
-                claims.ids.discard(item.stored_id)
             if item.stanza.name == "message":
-                self._message_left(session, item)
+                self._message_left(session.account, item)
             elif item.stanza.name == "iq":
                 wait = self._host.router.reject(item.stanza, StanzaError(Condition.SERVICE_UNAVAILABLE))
                 if wait is not None:
                     self._host.runtime.spawn(self._host.router.guard(item.stanza, wait), "iq-refusal")
         self._release(items)
 
-    def _message_left(self, session: Session, item: Sent) -> None:
-        account, stanza = session.account, item.stanza
+    def _message_left(self, account: Account, item: Sent) -> None:
+        ident, stanza = item.stored_id, item.stanza
+        rows = self._rows.get(account)
+        alone = ident in rows.given
+        if ident is not None and not rows.let_go(ident):
+            return  # a client has it already, or another session will see to it
         if account.deleted or stanza.sender == account.jid:
             return
         others = account.available
         if not others:
             self.keep(account, item)
-            if item.stored_id is not None:
-                claims = self._claims.get(account)
-                claims.ids.discard(item.stored_id)
-            return
-        if stanza.to is None or stanza.to.is_bare:  # the others were given it, too
-            if item.stored_id is not None:
-                self.delivered(account, [item.stored_id])
-            return
-        if not keeping(stanza)[0]:
-            return
+            if item.stored_id is not None and ident is None:
+                rows.let_go(item.stored_id)
+        elif not alone and _was_given_to(others, item):
+            if ident is not None:
+                self._remove(account, [ident])
+        elif keeping(stanza)[0]:
+            self._give_instead(others, item)
+
+    def _give_instead(self, others: Iterable[Session], item: Sent) -> None:
+        """Send to other sessions what one has not acknowledged; the first of them answers for its row."""
+        ident = item.stored_id
         for other in others:
-            other.send(stanza, item.wire, item.stored_id if other is others[0] else None)
-            if item.stored_id is not None and other is others[0]:
-                self._claims.get(account).ids.add(item.stored_id)
+            if ident is not None:
+                rows = self._rows.get(other.account)
+                rows.hold(ident)
+                rows.given.add(ident)
+            other.send(item.stanza, item.wire, ident)
+            ident = None
 
     @staticmethod
     def _release(items: Iterable[Sent]) -> None:
@@ -190,14 +232,24 @@ class Offline(Module):
 
     def on_presence(self, change: PresenceChange) -> None:
         """A resource of non-negative priority has come: it gets what was stored (RFC 6121 §8.5.2.1.1 and XEP-0160)."""
-        session = change.session
-        if change.new is not None and session.priority >= 0 and session.account.offline_count > 0:
-            self._host.runtime.spawn(self.flush(session), "offline-flush")
+        session, account = change.session, change.session.account
+        if session.available_since is None or not account.offline_count:
+            return
+        rows = self._rows.get(account)
+        if rows.backlog is None and account.offline_count > len(rows.holders):
+            rows.backlog = Backlog(session)
+            self._host.runtime.spawn(self._flush(account, rows), "offline-flush")
 
-    async def flush(self, session: Session) -> None:
+    async def _flush(self, account: Account, rows: Rows) -> None:
+        try:
+            await self._give_all(account, rows)
+        finally:
+            backlog, rows.backlog = rows.backlog, None
+            if backlog is not None:
+                backlog.release()
+
+    async def _give_all(self, account: Account, rows: Rows) -> None:
         """Send the stored messages, oldest first; each row goes when the client has its message."""
-        account = session.account
-        claims = self._claims.get(account).ids
         after: str | None = None
         while True:
             try:
@@ -206,14 +258,37 @@ class Offline(Module):
                 log.error("offline-not-read", account=str(account.jid), error=str(error))
                 return
             for row in page:
-                if session.closed or session.presence is None:
+                session = await self._reader(account, rows)
+                if session is None:
                     return
                 after = row.id
-                if row.id not in claims:
-                    claims.add(row.id)
+                if row.id not in rows.holders:
+                    rows.hold(row.id)
+                    rows.given.add(row.id)
                     self._give(session, row)
             if len(page) < PAGE:
                 return
+
+    async def _reader(self, account: Account, rows: Rows) -> Session | None:
+        """Return who gets the stored messages, once they can take more: another one where they have gone."""
+        while rows.backlog is not None:
+            session = rows.backlog.session
+            if session.available_since is None or session.closed:
+                rows.backlog.release()
+                rows.backlog = Backlog(account.available[0]) if account.available else None
+            elif session.transport is not None and session.transport.buffered > UNREAD_BYTES:
+                await self._host.runtime.sleep(UNREAD_PAUSE_S)
+            else:
+                return session
+        return None
+
+    def _ended(self, event: SessionEnd) -> None:
+        """What was held back for a session that is over goes where its unacknowledged messages go."""
+        rows = self._rows.peek(event.session.account)
+        if rows is not None and rows.backlog is not None and rows.backlog.session is event.session:
+            items = rows.backlog.take()
+            # Not before those of the session itself, which are older.
+            self._host.soon(lambda: self.unacknowledged(event.session, items))
 
     def _give(self, session: Session, row: OfflineMessage) -> None:
         try:
@@ -228,3 +303,11 @@ class Offline(Module):
         delay = Delay(row.stamp, self._host.jid, "Offline Storage").to_element()
         stanza = stanza.annotated(serialize(delay), delay.tag)
         session.send(stanza, stanza.wire, row.id)
+
+
+def _was_given_to(others: Iterable[Session], item: Sent) -> bool:
+    """Tell whether a message to the bare JID has gone to one of the others, too (RFC 6121 §8.5.2.1.1)."""
+    to = item.stanza.to
+    if to is not None and to.is_full:
+        return False
+    return any(other.available_since is not None and other.available_since <= item.sent_at for other in others)

@@ -183,7 +183,7 @@ class ClientState(Module):
     def _close(self, session: Session) -> Held:
         held = Held(session, self.config.held_stanzas)
         self._held.set(session, held)
-        session.gate = held.gate
+        session.gates += (held.gate,)
         return held
 
     def _flush(self, session: Session) -> None:
@@ -197,7 +197,7 @@ class ClientState(Module):
         held = self._held.peek(session)
         if held is not None:
             self._held.discard(session)
-            session.gate = None
+            session.gates = tuple(gate for gate in session.gates if gate != held.gate)
             held.flush()
 
     def _ended(self, event: SessionEnd) -> None:
