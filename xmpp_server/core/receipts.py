@@ -25,8 +25,8 @@ class Receipt:
     def hold(self) -> None:
         """Say that the stanza is not safe yet; what was safe once stays so, as `h` never goes back."""
         self._holds += 1
-        if not self._settled:
-            self._ledger.unsafe[self._sequence] = self
+        if self._holds == 1 and not self._settled and self._sequence > self._ledger.told:
+            self._ledger.doubt(self._sequence, self)
 
     def release(self) -> None:
         """Say that the stanza is safe as far as this holder goes."""
@@ -39,15 +39,17 @@ class Receipt:
 class Ledger:
     """The inbound half of XEP-0198 for one session: what was received, and how much of it is safe."""
 
-    __slots__ = ("_answer", "_awaited", "_wanted", "received", "unsafe")
+    __slots__ = ("_answers", "_awaited", "_wanted", "received", "told", "unsafe")
 
     def __init__(self) -> None:
         #: Stanzas received since the session was enabled; not reduced modulo 2**32.
         self.received = 0
+        #: The last answer.
+        self.told = 0
         #: Receipts that somebody holds, by their number, which only grows.
         self.unsafe: dict[int, Receipt] = {}
-        self._answer: Callable[[int], None] | None = None
-        #: Up to which stanza an answer waits, or 0, and how many of those are unsafe.
+        self._answers: list[Callable[[int], None]] = []
+        #: Up to which stanza the answers wait, or 0, and how many of those are unsafe.
         self._wanted = 0
         self._awaited = 0
 
@@ -64,24 +66,33 @@ class Ledger:
     def request(self, answer: Callable[[int], None]) -> None:
         """Call `answer` with the count, as soon as all that was received up to now is safe.
 
-        A request that still waits is superseded: the newer answer covers it.
+        Whoever has asked before and still waits is answered then, too; the same one once.
         """
         if not self.unsafe:
-            self._wanted = 0
+            self.told = self.received
             answer(self.received)
             return
-        self._answer = answer
+        if answer not in self._answers:
+            self._answers.append(answer)
         self._wanted = self.received
         self._awaited = len(self.unsafe)
         for receipt in tuple(self.unsafe.values()):
             if receipt.nudge is not None:
                 receipt.nudge()
 
+    def doubt(self, sequence: int, receipt: Receipt) -> None:
+        """Note that a stanza is not safe."""
+        self.unsafe[sequence] = receipt
+        if sequence <= self._wanted:
+            self._awaited += 1
+
     def settle(self, sequence: int) -> None:
-        """Note that a stanza is safe, and give the answer that waited for it."""
+        """Note that a stanza is safe, and give the answers that waited for it."""
         if self.unsafe.pop(sequence, None) is None or sequence > self._wanted:
             return
         self._awaited -= 1
-        if not self._awaited and self._answer is not None:
-            answer, self._answer, self._wanted = self._answer, None, 0
-            answer(self.safe)
+        if not self._awaited:
+            answers, self._answers, self._wanted = self._answers, [], 0
+            self.told = self.safe
+            for answer in answers:
+                answer(self.told)
