@@ -139,6 +139,22 @@ def test_cancel(world: World, bill: Client, to: str | None) -> None:
     assert not exists(world, BILL)
 
 
+async def test_the_answer_comes_before_the_end_however_slow_the_disk_is(
+    world: World, bill: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def holder(*_: object) -> bytes:
+        world.storage.hold()  # so that giving the name free takes its time
+        return b"bill"
+
+    monkeypatch.setattr(world.storage.documents, "get", holder)
+    bill.says(f"<iq type='set' id='1'>{query(REMOVE)}</iq>")
+    assert not exists(world, BILL)
+    assert bill.error is None
+    world.release()
+    assert [element.get("type") for element in bill.hears()] == ["result"]
+    assert bill.error is not None
+
+
 def test_cancelling_takes_subscriptions_along() -> None:
     world = make_world()
     world.befriend("bill@example.org", "juliet@example.org")

@@ -142,8 +142,10 @@ class Provisioning:
             account.deleted = False
             raise
         self._host.accounts.forget(localpart)
-        self._host.soon(lambda: self._farewell(account, roster.items))
-        await self._free_name(localpart)
+        try:
+            await self._free_name(localpart)
+        finally:
+            self._host.soon(lambda: self._farewell(account, roster.items))  # behind the answer to `asker`
         if not existed:
             raise NoSuchAccountError(f"No account {jid}")
         log.info("account-deleted", account=str(jid))
