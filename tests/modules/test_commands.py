@@ -52,7 +52,7 @@ class Services(Module):
         [service] = values["service"]
 
         async def finish(requester: JID, values: Values) -> Stage:
-            if values["state"] == ("broken",):
+            if values.get("state") == ("broken",):
                 raise StanzaError(Condition.CONFLICT)
             self.configured.append(service)
             return Done(note=f"Service '{service}' has been configured.")
@@ -284,6 +284,27 @@ def test_discovery(world: World, romeo: Client) -> None:
     identity = commands.find("identity", commands.ns)
     assert identity is not None
     assert (identity.get("category"), identity.get("type")) == ("automation", "command-list")
+
+
+def test_ones_own_account_answers_for_the_server(world: World, romeo: Client) -> None:
+    """Tools of administrators take the admin's bare JID for the server's."""
+    query = f"<query xmlns='http://jabber.org/protocol/disco#items' node='{COMMANDS}'/>"
+    listed = romeo.asks("get", query, to="romeo@example.org").first
+    assert listed is not None
+    assert [(item.get("jid"), item.get("node")) for item in listed.elements()] == [
+        ("romeo@example.org", "list"),
+        ("romeo@example.org", "config"),
+    ]
+    described = romeo.asks(
+        "get", "<query xmlns='http://jabber.org/protocol/disco#info'/>", to="romeo@example.org"
+    ).first
+    assert described is not None
+    assert COMMANDS in [child.get("var") for child in described.elements()]
+    command = f"<command xmlns='{COMMANDS}' node='list' action='execute'/>"
+    answer = romeo.asks("set", command, to="romeo@example.org")
+    assert (answer.get("type"), status(answer)) == ("result", "completed")
+    juliet = world.login("juliet@example.org/balcony")
+    assert condition(juliet.asks("set", command, to="romeo@example.org")) == "service-unavailable"
 
 
 def test_a_node_is_given_once(world: World) -> None:

@@ -32,7 +32,14 @@ def info(disco: Disco, node: str) -> Element:
 
 
 def items(disco: Disco) -> Element:
-    """Return the answer to a disco#items request (§4)."""
+    """Return the answer to a disco#items request (§4).
+
+    Raises:
+        StanzaError: item-not-found; nobody knows the node (§7).
+
+    """
+    if disco.node and not disco.items and not disco.identities and not disco.features:
+        raise StanzaError(Condition.ITEM_NOT_FOUND)
     query = Element("query", DISCO_ITEMS)
     if disco.node:
         query.attrs["node"] = disco.node

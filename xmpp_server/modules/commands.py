@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -112,8 +112,10 @@ class Commands(Module):
         self._sessions: OrderedDict[str, _Session] = OrderedDict()
         #: Ids of sessions that are over, to tell them from those that never were (§4.4).
         self._over: OrderedDict[str, None] = OrderedDict()
-        host.on_iq(IqType.SET, To.SERVER, f"{COMMANDS} command", self.execute)
+        for whom in To:  # an account answers its owner alone, for the server
+            host.on_iq(IqType.SET, whom, f"{COMMANDS} command", self.execute)
         host.hooks.server_disco.add(self.describe)
+        host.hooks.account_disco.add(self.describe_account)
 
     # For other modules.
 
@@ -130,14 +132,28 @@ class Commands(Module):
 
     # Discovery.
 
+    def describe_account(self, disco: Disco) -> None:
+        """Answer owners as the server does: tools of administrators ask their own account."""
+        if disco.account is None or disco.requester is None or disco.requester.bare != disco.account.jid:
+            return
+        if disco.node:
+            self.describe(disco)
+        elif any(self._usable(disco.requester)):
+            disco.features.add(COMMANDS)
+
+    def _usable(self, requester: JID | None) -> Iterator[Command]:
+        for command in self._commands.values():
+            if command.listed and requester is not None and command.allowed(requester):
+                yield command
+
     def describe(self, disco: Disco) -> None:
         """Answer for the list and for each command (§2.2)."""
         if disco.node == COMMANDS:
             disco.identities.append(("automation", "command-list", "Commands"))
             disco.features.add(COMMANDS)
-            for command in self._commands.values():
-                if command.listed and disco.requester is not None and command.allowed(disco.requester):
-                    disco.items.append((self._host.name, command.node, command.name))
+            disco.items += [
+                (str(disco.entity), command.node, command.name) for command in self._usable(disco.requester)
+            ]
             return
         found = self._commands.get(disco.node)
         if found is not None:

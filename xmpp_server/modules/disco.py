@@ -21,7 +21,7 @@ class ServiceDiscovery(Module):
     """Answers with what the modules have contributed."""
 
     name = "disco"
-    xeps = (Xep(30, "2.5rc3"), Xep(128, "1.0.1"))
+    xeps = (Xep(30, "2.5.0"), Xep(128, "1.0.1"))
     features = (DISCO_INFO, DISCO_ITEMS)
     account_features = (DISCO_INFO, DISCO_ITEMS)
 
@@ -54,10 +54,9 @@ class ServiceDiscovery(Module):
 
     def account_items(self, request: IqRequest) -> Element:
         """List an account's items: for its owner, the sessions (RFC 6121 §8.5.1, XEP-0030 §8)."""
-        try:
-            return discovery.items(self._describe_account(request))
-        except StanzaError:
+        if not _may_ask(request):
             return Element("query", DISCO_ITEMS)  # §8: an empty result, whether there is an account or not
+        return discovery.items(self._describe_account(request))
 
     def _describe_server(self, request: IqRequest | None, node: str) -> Disco:
         disco = Disco(self._host.jid, None if request is None else request.sender, node, None)
@@ -68,8 +67,8 @@ class ServiceDiscovery(Module):
         return self._host.hooks.server_disco.gather(disco)
 
     def _describe_account(self, request: IqRequest) -> Disco:
-        account, asker = request.account, request.sender.bare
-        if account is None or not (asker == account.jid or _subscribed(account.roster.get(asker))):
+        account = request.account
+        if account is None or not _may_ask(request):
             raise StanzaError(Condition.SERVICE_UNAVAILABLE)  # §8: as if there were no account
         disco = Disco(account.jid, request.sender, request.payload.get("node") or "", account)
         if not disco.node:
@@ -87,8 +86,13 @@ class ServiceDiscovery(Module):
         features.append(Element("c", CAPS, {"hash": "sha-1", "node": CAPS_NODE, "ver": self.version()}))
 
 
-def _subscribed(item: object) -> bool:
-    return getattr(item, "subscription", "none") in ("from", "both")
+def _may_ask(request: IqRequest) -> bool:
+    """§8: only who may see the account's presence learns what it can."""
+    account, asker = request.account, request.sender.bare
+    if account is None:
+        return False
+    item = account.roster.get(asker)
+    return asker == account.jid or (item is not None and item.subscription in ("from", "both"))
 
 
 def verification_string(query: Element) -> str:
