@@ -29,6 +29,7 @@ def offered(written: bytes) -> dict[str, Element]:
         (Host(), Channel(True), ["mechanisms", "limits"]),
         (Host(), TLS, ["mechanisms", "sasl-channel-binding", "limits"]),
         (Host(allowed=()), TLS, ["limits"]),
+        (Host(allowed=("SCRAM-SHA-1", "PLAIN")), TLS, ["mechanisms", "limits"]),
         (Host(takes_strangers=True), CLEAR, ["starttls", "limits"]),
         (Host(takes_strangers=True, tls_required=False), CLEAR, ["starttls", "mechanisms", "register", "limits"]),
         (Host(takes_strangers=True), Channel(True), ["mechanisms", "register", "limits"]),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from xmpp_server.sasl.channel_binding import advertised
 from xmpp_server.streams.policy import Channel, HostPolicy, StreamLimits
 from xmpp_server.xml.element import Element
 from xmpp_server.xml.namespaces import BIND, SASL, SASL_CHANNEL_BINDING, SESSION, STREAM_LIMITS, TLS
@@ -33,8 +34,9 @@ def before_authentication(host: HostPolicy, channel: Channel, limits: StreamLimi
     mechanisms = offered_mechanisms(host, channel)
     if mechanisms:
         features.append(_mechanisms(mechanisms))
-    if mechanisms and channel.bindings:
-        features.append(_channel_bindings(channel.bindings))
+    bindings = advertised(mechanisms, channel.bindings)
+    if bindings:
+        features.append(_channel_bindings(bindings))
     registration = host.registration()
     if registration is not None and takes_passwords(host, channel):
         features.append(registration)
