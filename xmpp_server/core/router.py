@@ -6,6 +6,7 @@ from typing import Protocol
 
 import structlog
 
+from xmpp_server.core.component import Components
 from xmpp_server.core.hooks import Wait
 from xmpp_server.errors import Condition, StanzaError
 from xmpp_server.stanzas.error import error_reply
@@ -43,6 +44,7 @@ class Router:
         self.routes: dict[str, Route] = {}
         #: Takes what no route is known for: the federation, when there is one.
         self.default: Route = Nowhere()
+        self.components = Components()
 
     def route(self, stanza: Stanza) -> Wait:
         """Hand a stamped stanza to the route of its `to`; errors go back to the sender."""
