@@ -3,12 +3,12 @@
 import pytest
 
 from tests.transcript import play
-from tests.world import Client, World
+from tests.world import Client, World, _await, _stream_scanner
 from xmpp_server.core.hooks import PresenceChange
 from xmpp_server.core.persistence import restore, save
 from xmpp_server.errors import StreamCondition, StreamError
 from xmpp_server.im.delivery import Delivery
-from xmpp_server.im.presence import Presence, PresenceConfig
+from xmpp_server.im.presence import COPIES_A_TURN, Presence, PresenceConfig
 from xmpp_server.im.roster import Roster
 from xmpp_server.jid import JID
 from xmpp_server.modules.stream_management import StreamManagementModule
@@ -289,8 +289,10 @@ class TestProbes:
         answer = self.ask(world, "nurse@shakespeare.lit/home")
         assert answer == [("juliet@example.com", "nurse@shakespeare.lit", "unsubscribed")]
 
-    def test_of_nobody_nothing_is_said(self, world: World) -> None:
-        assert self.ask(world, "nurse@shakespeare.lit", "nobody@example.com") == []
+    def test_nobody_answers_like_a_stranger(self, world: World) -> None:
+        """§4.3.2: or the answers would tell which accounts there are."""
+        answer = self.ask(world, "nurse@shakespeare.lit/home", "nobody@example.com")
+        assert answer == [("nobody@example.com", "nurse@shakespeare.lit", "unsubscribed")]
 
     def test_ones_own_resources_may_ask(self, world: World) -> None:
         world.online("juliet@example.com/balcony")
@@ -448,3 +450,18 @@ async def test_what_a_session_keeps_over_a_restart(world: World) -> None:
     assert [(element.get("to"), element.get("type")) for element in rooms.hears()] == [
         ("hall@rooms.test/J", "unavailable")
     ]
+
+
+def test_many_copies_leave_others_their_turn(world: World) -> None:
+    """XEP-0205 §4.8: one who floods many contacts waits, after each broadcast, for everybody else."""
+    world.befriend("juliet@example.com", *[f"friend{number}@elsewhere.test" for number in range(COPIES_A_TURN)])
+    world.remote("elsewhere.test")
+    juliet = world.online("juliet@example.com/balcony")
+    [presence] = _stream_scanner().feed(b"<presence/>")
+    wait = juliet.session.receive(presence)
+    assert wait is not None
+    world.runtime.start(_await(wait), lambda: None)
+    world.settle()
+    quiet = world.online("romeo@example.com/orchard")
+    [presence] = _stream_scanner().feed(b"<presence/>")
+    assert quiet.session.receive(presence) is None

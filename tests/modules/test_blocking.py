@@ -186,6 +186,30 @@ def test_blocking_looks_like_leaving_and_unblocking_like_coming(world: World, fr
     assert ("presence", romeo.jid) in [(element.name, element.get("from")) for element in juliet.hears()]
 
 
+def test_directed_presence_ends_with_a_block(world: World) -> None:
+    """§3.3; it is gone for good: nothing more is said when the session ends."""
+    room = world.remote("rooms.example.net")
+    juliet, hidden = world.online(f"{JULIET}/chamber"), world.login(f"{JULIET}/hidden")
+    for client in (juliet, hidden):
+        client.says("<presence to='inn@rooms.example.net/julia'/>")
+    room.hears()
+    juliet.asks("set", item("rooms.example.net"))
+    assert [(one.get("from"), one.get("to"), one.get("type")) for one in room.hears()] == [
+        (client.jid, "inn@rooms.example.net/julia", "unavailable") for client in (juliet, hidden)
+    ]
+    juliet.leaves()
+    hidden.leaves()
+    assert not room.hears()
+
+
+def test_presence_directed_to_a_contact_ends_once(world: World, friends: tuple[Client, Client]) -> None:
+    juliet, romeo = friends
+    juliet.says(f"<presence to='{romeo.jid}'><show>chat</show></presence>")
+    romeo.hears()
+    juliet.asks("set", item(ROMEO))
+    assert [one.get("type") for one in romeo.hears()] == ["unavailable"]
+
+
 def test_a_domain_stands_for_its_contacts(world: World, friends: tuple[Client, Client]) -> None:
     juliet, romeo = friends
     juliet.asks("set", item("example.org"))
@@ -298,6 +322,17 @@ def test_a_report_is_kept_with_the_block(world: World) -> None:
     assert kept is not None
     assert b"28482-98726-73623" in kept
     assert b"2024-02-29T12:00:00Z" in kept
+
+
+def test_reports_are_kept_up_to_a_number(world: World) -> None:
+    juliet = world.online(f"{JULIET}/chamber")
+    report = "<report xmlns='urn:xmpp:reporting:1' reason='urn:xmpp:reporting:spam'/>"
+    for number in range(60):
+        spammer = f"spammer{number}@example.net"
+        juliet.asks("set", f"<block xmlns='{BLOCKING}'><item jid='{spammer}'>{report}</item></block>")
+        juliet.asks("set", item(spammer, "unblock"))
+    kept = world.run(world.storage.documents.all(JID.parse(JULIET), "reports"))
+    assert len(kept) == world.module(Blocking).config.reports
 
 
 @pytest.mark.parametrize(

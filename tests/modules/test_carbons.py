@@ -133,8 +133,21 @@ def test_copies_go_on_after_a_restart(world: World, phone: Client) -> None:
         ("<message type='chat'><body>hi</body><no-copy xmlns='urn:xmpp:hints'/></message>", False),
         ("<message type='chat'><body>hi</body><x xmlns='http://jabber.org/protocol/muc#user'/></message>", False),
         ("<message><body>!</body><x xmlns='http://jabber.org/protocol/muc#user'><invite/></x></message>", True),
+        ("<message><x xmlns='http://jabber.org/protocol/muc#user'><invite/></x></message>", True),
+        ("<message><x xmlns='jabber:x:conference' jid='room@rooms.example.net'/></message>", True),
     ],
 )
 def test_what_is_eligible(xml: str, copied: bool) -> None:
     sender, to = JID.parse("a@example.net"), JID.parse("juliet@example.org")
     assert eligible(Stanza.build(parse(xml.encode()), sender, to)) is copied
+
+
+def test_private_messages_in_rooms_are_copied_as_they_are_sent(world: World, phone: Client, balcony: Client) -> None:
+    """§6.1: the room itself gives those that come to every client that has joined."""
+    world.remote("rooms.example.net")
+    balcony.says(
+        "<message to='inn@rooms.example.net/nick' type='chat'><body>psst</body>"
+        "<x xmlns='http://jabber.org/protocol/muc#user'/></message>"
+    )
+    [copy] = phone.hears()
+    assert copy.find("sent", CARBONS) is not None

@@ -19,8 +19,10 @@ from xmpp_server.core.registry import Registry
 from xmpp_server.core.router import Router, answer_for
 from xmpp_server.errors import Condition, StanzaError, StreamCondition, StreamError
 from xmpp_server.jid import JID
+from xmpp_server.stanzas import presence
 from xmpp_server.stanzas.error import error_reply
 from xmpp_server.stanzas.iq import IqType, iq_type
+from xmpp_server.stanzas.presence import PresenceType
 from xmpp_server.xml.stanza import Stanza
 
 if TYPE_CHECKING:
@@ -209,7 +211,10 @@ class Host:
     def _no_account(self, stanza: Stanza, to: JID) -> Wait:
         """RFC 6121 §8.5.1: nobody of that name here; nothing tells a stranger so that an account would not."""
         if stanza.name == "presence":
-            return None
+            if stanza.type != PresenceType.PROBE or stanza.sender is None:
+                return None
+            refusal = presence.build(to.bare, stanza.sender.bare, PresenceType.UNSUBSCRIBED, id=stanza.id)
+            return self.router.route(refusal)  # RFC 6121 §4.3.2, as a stranger gets it of an account
         if stanza.name == "iq" and to.is_bare:
             kind = iq_type(stanza)
             return self.iqs.request(stanza, kind, to, To.ACCOUNT, None, None) if kind in REQUESTS else None

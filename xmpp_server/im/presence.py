@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable, Collection
 
 import msgspec
 
 from xmpp_server.core.accounts import Account
 from xmpp_server.core.host import Host
-from xmpp_server.core.module import Inbound, Module, Order, Outbound, PresenceChange, SessionEnd, SessionState, Verdict
+from xmpp_server.core.module import (
+    Inbound,
+    Module,
+    Order,
+    Outbound,
+    PresenceChange,
+    SessionEnd,
+    SessionState,
+    Slot,
+    Verdict,
+)
 from xmpp_server.core.session import Session
 from xmpp_server.errors import Condition, StanzaError
 from xmpp_server.im.directed import Directed
@@ -17,13 +27,15 @@ from xmpp_server.im.probes import Probes
 from xmpp_server.im.roster import Roster
 from xmpp_server.im.subscribing import Subscribing
 from xmpp_server.jid import JID
-from xmpp_server.stanzas.presence import SUBSCRIPTION_TYPES, PresenceType, presence_type, priority
+from xmpp_server.stanzas.presence import SUBSCRIPTION_TYPES, PresenceType, build, presence_type, priority
 from xmpp_server.xml.element import Element
 from xmpp_server.xml.namespaces import CLIENT
 from xmpp_server.xml.stanza import Stanza
 
 AVAILABLE = PresenceType.AVAILABLE
 UNAVAILABLE = PresenceType.UNAVAILABLE
+#: So many copies of its presence a session sends before all others have had a turn (XEP-0205 §4.8).
+COPIES_A_TURN = 250
 
 
 class PresenceConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -46,6 +58,8 @@ class Presence(Module):
         self._roster = host.module(Roster)
         self._fanout = Fanout(host)
         self._directed = Directed(self.config.directed_limit)
+        #: How many copies a session has sent in its turn.
+        self._copies: Slot[int] = Slot("presence-copies", int)
         self._probes = Probes(host, self._roster, self._fanout)
         self._subscribing = Subscribing(host, self._roster, self._fanout)
         host.hooks.presence_out.add(self._outbound, Order.DELIVER)
@@ -66,6 +80,15 @@ class Presence(Module):
         """Make an account look offline to a contact, as when it begins to block them (XEP-0191 §3.3)."""
         self._fanout.later(self._subscribing.withdraw(account, contact))
 
+    def withdraw_directed(self, account: Account, covers: Callable[[JID], bool], told: Collection[JID]) -> None:
+        """End the presence that sessions have directed to whom `covers`, but for those `told` by `withdraw`."""
+        for session in tuple(account.sessions.values()):
+            for recipient in self._directed.of(session):
+                if covers(recipient):
+                    self._directed.forget(session, recipient)
+                    if session.presence is None or (recipient not in told and recipient.bare not in told):
+                        self._fanout.later(self._fanout.route(build(session.jid, recipient, UNAVAILABLE)))
+
     def reveal(self, account: Account, contact: JID) -> None:
         """Send a contact, if subscribed, the account's presence: they are no longer blocked (XEP-0191 §3.4)."""
         if self._roster.may_see(account, contact):
@@ -78,10 +101,9 @@ class Presence(Module):
         kind = presence_type(stanza)
         to = stanza.to
         if to is None:
-            if kind is AVAILABLE:
-                return joined(self._available(session, stanza)) or True
-            if kind is UNAVAILABLE:
-                return joined(self._unavailable(session, stanza)) or True
+            if kind in (AVAILABLE, UNAVAILABLE):
+                broadcast = self._available if kind is AVAILABLE else self._unavailable
+                return joined([*broadcast(session, stanza), *self._breather(session)]) or True
             if kind is PresenceType.ERROR:
                 return True
             raise StanzaError(Condition.BAD_REQUEST, "This presence needs an address")
@@ -90,6 +112,15 @@ class Presence(Module):
         if kind in (AVAILABLE, UNAVAILABLE):
             self._directed.note(session, stanza, to)
         return False
+
+    def _breather(self, session: Session) -> list[Awaitable[None]]:
+        """Let a client whose presence went to many wait until others have had a turn."""
+        copies = self._copies.get(session) + len(self._roster.audience(session.account).subscribers)
+        if copies < COPIES_A_TURN:
+            self._copies.set(session, copies)
+            return []
+        self._copies.set(session, 0)
+        return [self._host.runtime.sleep(0)]
 
     def _available(self, session: Session, stanza: Stanza) -> list[Awaitable[None]]:
         """§4.2.2, §4.4.2: initial presence, or an update."""

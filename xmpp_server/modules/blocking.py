@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 
 import msgspec
 import structlog
@@ -46,9 +46,10 @@ log = structlog.get_logger()
 
 
 class BlockingConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`items` an account may block; a report (XEP-0377) of more than `report_bytes` is logged, but not kept."""
+    """`items` an account may block; reports (XEP-0377) past `reports` or `report_bytes` are logged, but not kept."""
 
     items: int = 1000
+    reports: int = 50
     report_bytes: int = 16_384
 
 
@@ -133,10 +134,12 @@ class Blocking(Module):
         documents = self._host.storage.documents
         if not account.anonymous:
             await _all([documents.put(account.jid, KIND, jid, b"") for jid in new])
-        for jid, item in items.items():
-            self._report(account, jid, item)
-        for watcher in self._watchers(account, new):
+        await self._report(account, items)
+        watchers = self._watchers(account, new)
+        for watcher in watchers:
             self._presence.withdraw(account, watcher)
+        covered = BlockList(new)
+        self._presence.withdraw_directed(account, lambda jid: covered.blocks(jid) and jid.bare != account.jid, watchers)
         self._set(account, [*self._jids(account).values(), *new])
         self._push(account, _command("block", items))
 
@@ -161,17 +164,23 @@ class Blocking(Module):
                 push = iqs.request(IqType.SET, account.jid, session.jid, self._host.ids.new(), command)
                 session.send_element(push)
 
-    def _report(self, account: Account, jid: JID, item: Element) -> None:
+    async def _report(self, account: Account, items: Mapping[JID, Element]) -> None:
         """Keep what the user has to say about the blocked; a report that is none changes nothing (XEP-0377 §6)."""
-        report = item.find("report", REPORTING)
-        reason = "" if report is None else report.get("reason")
-        if report is None or not reason:
+        reports = {jid: report for jid, item in items.items() if (report := item.find("report", REPORTING)) is not None}
+        if not reports:
             return
-        log.warning("reported", by=str(account.jid), jid=str(jid), reason=reason[:REASON_CHARS])
-        kept = Report(format_datetime(self._host.utcnow()), serialize(report).decode())
-        data = msgspec.json.encode(kept)
-        if len(data) <= self.config.report_bytes and not account.anonymous:
-            self._host.storage.documents.put(account.jid, REPORTS, jid, data)
+        documents = self._host.storage.documents
+        kept = set(await documents.all(account.jid, REPORTS))
+        for jid, report in reports.items():
+            reason = report.get("reason")
+            if not reason:
+                continue
+            log.warning("reported", by=str(account.jid), jid=str(jid), reason=reason[:REASON_CHARS])
+            data = msgspec.json.encode(Report(format_datetime(self._host.utcnow()), serialize(report).decode()))
+            room = jid in kept or len(kept) < self.config.reports
+            if room and len(data) <= self.config.report_bytes and not account.anonymous:
+                kept.add(jid)
+                documents.put(account.jid, REPORTS, jid, data)
 
     # Presence that ends and begins.
 

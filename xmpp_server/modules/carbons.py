@@ -27,6 +27,7 @@ RULES = "urn:xmpp:carbons:rules:0"
 PRIVATE = f"{CARBONS} private"
 NO_COPY = f"{HINTS} no-copy"
 BODY = f"{CLIENT} body"
+MUC = f"{MUC_USER} x"
 RECEIVED = b"received"
 SENT = b"sent"
 #: Payloads that make a message without a body worth copying (§6.1: receipts, markers, chat states, calls).
@@ -46,21 +47,25 @@ COPIED = (
 )
 
 
-def eligible(stanza: Stanza) -> bool:
-    """Tell whether copies of a message are made (§6.1)."""
+def eligible(stanza: Stanza, *, sent: bool = False) -> bool:
+    """Tell whether copies of a message are made that an account gets, or has `sent` (§6.1)."""
     children = stanza.children
     if stanza.type not in (None, NORMAL, CHAT, ERROR) or PRIVATE in children or NO_COPY in children:
         return False
-    if f"{MUC_USER} x" in children and f"{MUC_USER} x" not in _invitations(stanza):
-        return False  # a private message in a room (§6.1)
+    if MUC in children:
+        if _invites(stanza):
+            return True
+        if not sent:  # the room sends a private message to each of the occupant's clients
+            return False
     if stanza.type in (CHAT, ERROR) or BODY in children:
         return True
     return any(tag.startswith(COPIED) for tag in children)
 
 
-def _invitations(stanza: Stanza) -> tuple[str, ...]:
+def _invites(stanza: Stanza) -> bool:
+    """Tell whether a message is a mediated invitation (XEP-0045 §7.8.2)."""
     x = stanza.element.find("x", MUC_USER)
-    return (f"{MUC_USER} x",) if x is not None and x.find("invite", MUC_USER) is not None else ()
+    return x is not None and x.find("invite", MUC_USER) is not None
 
 
 class Enabled:
@@ -129,7 +134,7 @@ class Carbons(Module):
         to = event.stanza.to
         if to is None or to.bare == event.session.account.jid:
             return  # it arrives at the account, and is copied there
-        if eligible(event.stanza):
+        if eligible(event.stanza, sent=True):
             others = [session for session in enabled.sessions if session is not event.session]
             self._copy(event.session.account, event.stanza, SENT, others)
 
