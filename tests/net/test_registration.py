@@ -12,7 +12,7 @@ from tests.app.live_server import door, running, settings
 from tests.peers import PASSWORD
 from tests.raw import CLIENT, RawClient
 from xmpp_server.app.server import Server
-from xmpp_server.app.settings import Auth, ModuleSettings, Tls
+from xmpp_server.app.settings import Auth, ModuleSettings, Timeouts, Tls
 from xmpp_server.jid import JID
 from xmpp_server.modules.register import RegisterConfig
 from xmpp_server.storage.api import AccountRecord, StorageBusyError
@@ -52,6 +52,19 @@ async def test_a_stranger_registers_and_logs_in(tmp_path: Path) -> None:
             assert error(await client.read()) == "conflict"
         client = await RawClient.login(door(server, "c2s_tls"), "mercutio")
         client.abort()
+
+
+async def test_whoever_has_got_the_form_has_time_to_fill_it_in(tmp_path: Path) -> None:
+    async with (
+        running(settings(tmp_path, auth=OPEN, timeouts=Timeouts(negotiation_s=0.3))) as server,
+        await RawClient.connect(door(server, "c2s_tls"), tls=True) as client,
+    ):
+        await client.open()
+        client.send(FORM)
+        await client.read()
+        await asyncio.sleep(0.5)
+        client.send(account("romeo"))
+        assert (await client.read()).get("type") == "result"
 
 
 async def test_clients_may_send_the_next_request_at_once(tmp_path: Path) -> None:

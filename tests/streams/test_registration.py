@@ -162,6 +162,16 @@ def test_an_answer_that_comes_too_late_is_dropped(stranger: Driver) -> None:
     assert b"r2" not in stranger.wire + stranger.stream.outgoing()
 
 
+def test_a_person_has_time_to_fill_in_the_form_but_only_once(stranger: Driver) -> None:
+    for _ in range(3):
+        stranger.send(GET)
+        stranger.take(stranger.stream.register_answer(Element("query", REGISTER), stranger.now))
+        stranger.wait(100)
+    assert not stranger.over
+    stranger.wait(60)
+    stranger.assert_ended(StreamCondition.CONNECTION_TIMEOUT)
+
+
 def test_time_is_limited_while_the_answer_is_open(stranger: Driver) -> None:
     stranger.send(SET)
     stranger.wait(60)

@@ -374,7 +374,9 @@ class Client:
             answer = await self._service.register(self.domain, iq, self)
         except StanzaError as error:
             answer = error
-        return self._stream.register_answer(answer, self._now())
+        events = self._stream.register_answer(answer, self._now())
+        self._watch_deadline()
+        return events
 
     async def _bind(self, resource: str | None) -> Events:
         username = self._stream.username or ""

@@ -52,7 +52,17 @@ _TLS_FAILURE = f"<failure xmlns='{TLS}'/>".encode()
 class C2SStream(Stream):
     """The server's side of one connection of a client, from the first byte to the last."""
 
-    __slots__ = ("_exchange", "_previd", "_request", "channel", "claimed", "lang", "mechanism", "username")
+    __slots__ = (
+        "_exchange",
+        "_form_given",
+        "_previd",
+        "_request",
+        "channel",
+        "claimed",
+        "lang",
+        "mechanism",
+        "username",
+    )
     _policy: C2SPolicy
 
     def __init__(self, policy: C2SPolicy, now: float, secure: bool = False) -> None:
@@ -61,6 +71,7 @@ class C2SStream(Stream):
         #: The iq that asks for a resource or an account, and the session to resume, while these questions are open.
         self._request: Stanza | None = None
         self._previd = ""
+        self._form_given = False
         self.channel = Channel(secure)
         #: The default language of the client's stanzas (RFC 6120 §4.7.4).
         self.lang: str | None = None
@@ -102,7 +113,10 @@ class C2SStream(Stream):
         return events
 
     def register_answer(self, value: Element | StanzaError | None, now: float) -> Events:
-        """Answer the open `RegisterRequest` with a payload, with none, or with an error."""
+        """Answer the open `RegisterRequest` with a form, with nothing but success, or with an error.
+
+        The first form postpones the `deadline`.
+        """
         events: Events = []
         if self._state is State.REGISTERING and (request := self._request) is not None:
             self._attempt(lambda: self._answer_registration(request, value), events)
@@ -276,6 +290,9 @@ class C2SStream(Stream):
             self._refuse(answers.refusal(request, value))
         else:
             self._out += answers.result(request, value)
+        if isinstance(value, Element) and self.deadline is not None and not self._form_given:
+            self._form_given = True
+            self.deadline += self._limits.form_s
 
     # binding and resumption
 

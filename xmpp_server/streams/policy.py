@@ -17,6 +17,8 @@ class StreamLimits:
 
     #: From the connection to a bound resource, whatever arrives meanwhile.
     negotiation_s: float = 60.0
+    #: As much more, once on a stream, for a stranger who has got a form: a person fills it in.
+    form_s: float = 300.0
     #: From the server's closing tag to the client's.
     close_s: float = 5.0
     #: Refusals (failed authentication, failed binding, elements out of place) before `policy-violation`;
