@@ -11,7 +11,12 @@ import pytest
 from tests.app.live_server import disable, door, running, settings
 from tests.peers import PASSWORD
 from tests.raw import SASL, SM, STREAM, RawClient, condition
+from xmpp_server.app.server import Server
 from xmpp_server.app.settings import Auth, Limits, Timeouts, Tls
+from xmpp_server.core.iq import IqRequest, To
+from xmpp_server.stanzas.iq import IqType
+from xmpp_server.storage.api import StorageFullError
+from xmpp_server.storage.commit import Pending
 
 MECHANISM = SASL + "mechanism"
 FAILURE = SASL + "failure"
@@ -171,6 +176,56 @@ async def test_a_closed_stream_is_answered_and_the_connection_closed(tmp_path: P
         client.abort()
 
 
+class Slow:
+    """A request to the server that is answered when the test wants."""
+
+    REQUEST = "<iq type='set' id='slow' to='localhost'><slow xmlns='urn:example:slow'/></iq>"
+
+    def __init__(self, server: Server) -> None:
+        self.go = asyncio.Event()
+        self.asked = asyncio.Event()
+        server.hosts["localhost"].on_iq(IqType.SET, To.SERVER, "urn:example:slow slow", self.answer)
+
+    async def answer(self, request: IqRequest) -> None:
+        self.asked.set()
+        await self.go.wait()
+
+
+async def test_a_stream_closed_behind_a_slow_request_ends_with_its_answer(tmp_path: Path) -> None:
+    async with running(settings(tmp_path), "romeo") as server:
+        slow = Slow(server)
+        client = await RawClient.login(door(server, "c2s_tls"), "romeo")
+        client.send(Slow.REQUEST + "</stream:stream>")
+        await slow.asked.wait()
+        slow.go.set()
+        assert [element.get("id") for element in await client.rest(5)] == ["slow"]
+        assert client.footer
+        client.abort()
+
+
+async def test_two_connections_wait_to_resume_one_session(tmp_path: Path) -> None:
+    """What the session still works on is counted for both; the newer one has it in the end."""
+    async with running(settings(tmp_path), "juliet") as server:
+        slow = Slow(server)
+        address = door(server, "c2s_tls")
+        juliet = await RawClient.login(address, "juliet", "balcony")
+        token = (await juliet.enable(resume=True)).attrib["id"]
+        juliet.send(Slow.REQUEST)
+        await slow.asked.wait()
+        juliet.abort()
+        older, newer = [await RawClient.authenticated(address, "juliet") for _ in range(2)]
+        for client in (older, newer):
+            client.send(f"<resume xmlns='urn:xmpp:sm:3' previd='{token}' h='0'/>")
+            await asyncio.sleep(0.1)
+        slow.go.set()
+        assert (await older.read()).get("h") == "1"
+        assert (await newer.read()).get("h") == "1"
+        assert condition(await older.rest(5)) == "conflict"
+        assert await newer.ping() < 1
+        for client in (older, newer):
+            client.abort()
+
+
 async def test_resume_on_a_new_connection(tmp_path: Path) -> None:
     async with running(settings(tmp_path), "romeo", "juliet") as server:
         address = door(server, "c2s_tls")
@@ -290,6 +345,57 @@ async def test_a_client_past_its_rate_is_read_slowly_and_others_do_not_notice(tm
         assert loop.time() - start > 0.2
         romeo.abort()
         juliet.abort()
+
+
+async def test_requests_that_take_time_do_not_lift_the_rate(tmp_path: Path) -> None:
+    config = settings(tmp_path, limits=Limits(client_bytes_per_s=100_000), storage=f"sqlite:///{tmp_path}/xmpp.db")
+    async with running(config, "romeo") as server:
+        romeo = await RawClient.login(door(server, "c2s_tls"), "romeo")
+        loop = asyncio.get_running_loop()
+        start = loop.time()
+        for number in range(150):
+            query = f"<query xmlns='jabber:iq:private'><a xmlns='urn:example:a'>{'x' * 2000}</a></query>"
+            romeo.send(f"<iq type='set' id='p{number}'>{query}</iq>")
+        await romeo.ping(20)
+        assert loop.time() - start > 0.9
+        romeo.abort()
+
+
+@pytest.mark.parametrize(("ready", "handled"), [(True, "1"), (False, "0")])
+async def test_a_planned_restart_counts_what_was_handled(tmp_path: Path, ready: bool, handled: str) -> None:
+    """What a handler was still working on is sent again by the client, unless it was ready in time."""
+    config = settings(tmp_path, storage=f"sqlite:///{tmp_path}/xmpp.db", timeouts=Timeouts(drain_s=0.5))
+    async with running(config, "juliet") as server:
+        slow = Slow(server)
+        juliet = await RawClient.login(door(server, "c2s_tls"), "juliet", "balcony")
+        token = (await juliet.enable(resume=True)).attrib["id"]
+        juliet.send(Slow.REQUEST)
+        await slow.asked.wait()
+        if ready:
+            asyncio.get_running_loop().call_later(0.2, slow.go.set)
+    await juliet.rest(5)
+    async with running(config) as server:
+        again = await RawClient.authenticated(door(server, "c2s_tls"), "juliet")
+        assert (await again.resume(token)).get("h") == handled
+        if ready:
+            assert (await again.read()).get("id") == "slow"
+        again.abort()
+
+
+async def test_a_server_that_cannot_save_its_sessions_stops_in_good_order(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with running(settings(tmp_path), "juliet") as server:
+        juliet = await RawClient.login(door(server, "c2s_tls"), "juliet", "balcony")
+        await juliet.enable(resume=True)
+
+        def full(_sessions: object) -> Pending[None]:
+            write: Pending[None] = Pending()
+            write.fail(StorageFullError("no space"))
+            return write
+
+        monkeypatch.setattr(server.storage.sessions, "save_all", full)
+    assert condition(await juliet.rest(5)) == "system-shutdown"
 
 
 async def test_a_planned_restart_keeps_sessions(tmp_path: Path) -> None:

@@ -215,13 +215,16 @@ class ClientService:
         if session is None or session.sm is None:
             return Resumption(None, Condition.ITEM_NOT_FOUND)
         session.acknowledge(h)
-        if session.transport is not None:  # the old connection hangs, and we have not noticed
-            old = session.transport
-            session.connection_lost()
-            old.close(StreamError(StreamCondition.CONFLICT, "Resumed by another connection"))
-        received = await self.runtime.future(session.sm.ledger.request)
-        if session.closed:
-            return Resumption(None, Condition.ITEM_NOT_FOUND)
+        ledger = session.sm.ledger
+        received = -1
+        while session.transport is not None or received != ledger.received:
+            if session.transport is not None:  # the old connection hangs, or another was faster to resume
+                old = session.transport
+                session.connection_lost()
+                old.close(StreamError(StreamCondition.CONFLICT, "Resumed by another connection"))
+            received = await self.runtime.future(ledger.request)
+            if session.closed:
+                return Resumption(None, Condition.ITEM_NOT_FOUND)
         session.attach(client, client.lang)
         self._counters.resumptions += 1
         log.info("resumed", session=str(session.jid), peer=client.peer, again=len(session.sm.queue))

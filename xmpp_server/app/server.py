@@ -30,7 +30,7 @@ from xmpp_server.net.loop_io import LoopIO
 from xmpp_server.net.runtime import LoopRuntime
 from xmpp_server.net.self_signed import ensure_self_signed
 from xmpp_server.net.tls import ALPN_XMPP_CLIENT, TlsServer
-from xmpp_server.storage.api import Durability, Storage
+from xmpp_server.storage.api import Durability, SavedSession, Storage, StorageError
 from xmpp_server.storage.urls import storage_for
 
 log = structlog.get_logger()
@@ -40,6 +40,8 @@ GC_THRESHOLDS = (20_000, 20, 50)
 #: So many more sessions are worth taking out of the collector's sight: a full collection of 10,000 takes 0.2 s.
 GC_SESSIONS = 200
 GC_LOOK_S = 20.0
+#: At a planned stop what clients have sent last has so long to be handled, or committed.
+SETTLE_S = 2.0
 SHUTDOWN = StreamError(StreamCondition.SYSTEM_SHUTDOWN)
 
 
@@ -175,7 +177,10 @@ class Server:
         clients = list(self.service.clients)
         for client in clients:
             client.detach()
-        await self._save_sessions()
+        try:
+            await self._save_sessions()
+        except StorageError as error:  # what the sessions have not acknowledged is kept, or its senders were told
+            log.error("sessions-not-saved", error=str(error))
         for client in clients:
             client.close(SHUTDOWN)
         with contextlib.suppress(TimeoutError):
@@ -197,8 +202,28 @@ class Server:
                 waiting.append(session)
             else:
                 session.end(SHUTDOWN)
-        if waiting:
-            await self.storage.sessions.save_all([persistence.save(session) for session in waiting])
+        await self._settle(waiting)
+        saved = [one for session in waiting if (one := _saved(session)) is not None]
+        if saved:
+            await self.storage.sessions.save_all(saved)
+
+    async def _settle(self, sessions: list[Session]) -> None:
+        """Give what the sessions' clients have sent some time to become safe: what is not will be sent again."""
+        unsafe = [one.sm.ledger for one in sessions if one.sm is not None and one.sm.ledger.unsafe]
+        if unsafe:
+            waits = [asyncio.ensure_future(self.runtime.future(ledger.request)) for ledger in unsafe]
+            _, late = await asyncio.wait(waits, timeout=SETTLE_S)
+            for one in late:
+                one.cancel()
+
+
+def _saved(session: Session) -> SavedSession | None:
+    """Write down one session; what is wrong with it must not keep the others from being saved."""
+    try:
+        return None if session.closed else persistence.save(session)
+    except Exception:
+        log.exception("session-not-saved", session=str(session.jid))
+        return None
 
 
 def _load_render() -> Callable[[Counters, Sequence[Session], int], bytes]:

@@ -43,12 +43,15 @@ _decoder = msgspec.msgpack.Decoder(_State)
 
 
 def save(session: Session) -> SavedSession:
-    """Write down a session that can be resumed and has no connection any more."""
+    """Write down a session that can be resumed and has no connection any more.
+
+    What it has received and is not safe yet is not counted: the client sends it again.
+    """
     sm = session.sm
     if sm is None or not sm.resumable:
         raise ValueError("the session cannot be resumed")
     state = _State(
-        received=sm.ledger.received,
+        received=sm.ledger.safe,
         acknowledged=sm.queue.acknowledged,
         timeout_s=sm.timeout_s,
         presence=None if session.presence is None else session.presence.wire,

@@ -230,19 +230,18 @@ class Client:
             self._late.append(data)
             return
         self._handle(self._stream.receive(data, now))
-        self._write_outgoing()
+        self._write_unless_early()
 
     def eof(self) -> None:
         """The client sends nothing more: an orderly client has closed its stream before."""
+        self._lose_session()
         if self._connection is not None:
             self._connection.close()
 
     def overflow(self) -> None:
         """The client does not read: let it go; a session under XEP-0198 keeps what it has not acknowledged."""
         log.info("slow-reader", peer=self.peer, session=str(self._session.jid) if self._session else None)
-        session, self._session = self._session, None
-        if session is not None:
-            session.connection_lost()
+        self._lose_session()
         if self._connection is not None:
             self._connection.abort()
 
@@ -253,10 +252,13 @@ class Client:
         self._cancel_timer()
         self._backlog = []
         self._late = []
+        self._lose_session()
+        self._service.closed(self)
+
+    def _lose_session(self) -> None:
         session, self._session = self._session, None
         if session is not None and session.transport is self:
             session.connection_lost()
-        self._service.closed(self)
 
     # Events of the stream.
 
@@ -322,6 +324,11 @@ class Client:
         if self._connection is not None:
             self._connection.close()
 
+    def _write_unless_early(self) -> None:
+        """Write what the stream has to say; its end comes behind the answer that is still being worked on."""
+        if not (self._busy and self._stream.closed):
+            self._write_outgoing()
+
     def _write_outgoing(self) -> None:
         out = self._stream.outgoing()
         if out and self._connection is not None:
@@ -349,12 +356,12 @@ class Client:
         self._busy = False
         backlog, self._backlog = self._backlog, []
         self._handle(events + backlog)
-        self._write_outgoing()
+        self._write_unless_early()
         while self._late and not self._busy:
             self._handle(self._stream.receive(self._late.pop(0), self._now()))
-            self._write_outgoing()
-        if not self._busy and self._connection is not None:
-            self._connection.resume()
+            self._write_unless_early()
+        if not self._busy:
+            self._go_on()
 
     @staticmethod
     async def _wait(wait: Awaitable[None]) -> Events:
@@ -437,5 +444,11 @@ class Client:
             self._service.runtime.schedule(-self._bucket / rate, self._go_on)
 
     def _go_on(self) -> None:
-        if self._connection is not None and not self._busy:
-            self._connection.resume()
+        """Read on, unless an element is being worked on or the client has used up its allowance."""
+        if self._connection is None or self._busy:
+            return
+        if self._rate:
+            self._account(0, self._now())
+            if self._bucket < 0:
+                return
+        self._connection.resume()
