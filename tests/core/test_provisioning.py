@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from tests.transcript import play
 from tests.world import World
-from xmpp_server.core.provisioning import AccountExistsError, LookAlikeError
+from xmpp_server.core.provisioning import AccountExistsError, Credentials, LookAlikeError
 from xmpp_server.errors import StreamCondition
 from xmpp_server.im.delivery import Delivery
 from xmpp_server.im.offline import Offline
@@ -41,6 +43,33 @@ def test_a_name_is_taken_once(world: World) -> None:
     world.run(world.host.provisioning.create(ROMEO, "R0m30"))
     with pytest.raises(AccountExistsError):
         world.run(world.host.provisioning.create(ROMEO, "other"))
+
+
+def test_names_that_look_alike_are_not_taken_at_the_same_time(world: World) -> None:
+    accounts = world.host.provisioning
+    twin = JID.parse("rоmеo@example.org")
+
+    async def slowly(work: Callable[[], Credentials]) -> Credentials:
+        await world.runtime.sleep(1)
+        return work()
+
+    accounts.derive = slowly
+    world.runtime.spawn(accounts.create(ROMEO, "R0m30"), "first")
+    world.settle()
+    with pytest.raises(LookAlikeError):
+        world.run(accounts.create(twin, "evil", may_look_alike=False))
+    world.passes(2)
+    assert world.run(world.storage.accounts.get(ROMEO)) is not None
+
+
+def test_an_administrators_look_alike_leaves_the_first_name_protected(world: World) -> None:
+    accounts = world.host.provisioning
+    twin = JID.parse("rоmеo@example.org")
+    world.run(accounts.create(ROMEO, "R0m30"))
+    world.run(accounts.create(twin, "his brother"))
+    world.run(accounts.delete(twin))
+    with pytest.raises(LookAlikeError):
+        world.run(accounts.create(twin, "evil", may_look_alike=False))
 
 
 def test_a_name_that_looks_like_another_is_held(world: World) -> None:

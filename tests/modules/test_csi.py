@@ -128,6 +128,23 @@ def test_no_more_than_so_much_waits(world: World) -> None:
     assert [element.get("from", "")[-1:] for element in juliet.hears()] == list("abcd")
 
 
+def test_no_more_than_so_many_bytes_wait(world: World) -> None:
+    world = World("example.org", modules=(*IM, lambda: ClientState(CsiConfig(held_bytes=20_000))))
+    juliet = world.online(f"{JULIET}/phone")
+    juliet.says(INACTIVE)
+    room = world.remote("rooms.example.net")
+    status = "x" * 9000
+    for nick in "aabb":  # the second of each takes the place of the first
+        room.says(
+            f"<presence from='inn@rooms.example.net/{nick}' to='{juliet.jid}'><status>{status}</status></presence>"
+        )
+    assert not juliet.hears()
+    room.says(f"<presence from='inn@rooms.example.net/c' to='{juliet.jid}'><status>{status}</status></presence>")
+    assert [element.get("from", "")[-1:] for element in juliet.hears()] == list("abc")
+    room.says(f"<presence from='inn@rooms.example.net/d' to='{juliet.jid}'/>")
+    assert not juliet.hears()
+
+
 def test_a_lost_connection_loses_nothing(world: World, juliet: Client, romeo: Client) -> None:
     world.host.sessions.manage(juliet.session, resume=True, max_s=None)
     romeo.says("<presence><show>away</show></presence>")

@@ -52,3 +52,9 @@ def test_a_forged_id_goes_others_stay(world: World, juliet: Client, content: str
     found = ids(hears(world, juliet, content + forged + room))
     assert ("room@example.net", "5") in found
     assert (JULIET, "forged") not in found
+
+
+@pytest.mark.parametrize("by", [JULIET.upper(), "", "@", JULIET.replace("example.org", "EXAMPLE.org")])
+def test_a_forged_id_goes_in_every_spelling(world: World, juliet: Client, by: str) -> None:
+    heard = hears(world, juliet, f"<body>hi</body><stanza-id xmlns='{SID}' by='{by}' id='forged'/>")
+    assert "forged" not in [ident for _, ident in ids(heard)]

@@ -55,6 +55,8 @@ class Provisioning:
         self._host = host
         self.derive: Derive = _inline
         self.iterations = ITERATIONS
+        #: Skeletons of the names that are being taken just now.
+        self._being_taken: set[str] = set()
 
     async def create(self, jid: JID, password: str, *, may_look_alike: bool = True) -> None:
         """Make an account for a bare JID of this host.
@@ -67,15 +69,25 @@ class Provisioning:
         """
         localpart = self._localpart(jid)
         shape = skeleton(localpart)
+        if shape in self._being_taken:
+            raise LookAlikeError(f"A name like {localpart} is being taken")
+        self._being_taken.add(shape)
+        try:
+            await self._create(jid, localpart, shape, password, may_look_alike=may_look_alike)
+        finally:
+            self._being_taken.discard(shape)
+
+    async def _create(self, jid: JID, localpart: str, shape: str, password: str, *, may_look_alike: bool) -> None:
         documents = self._host.storage.documents
         holder = await documents.get(self._host.jid, SKELETONS, shape)
-        if not may_look_alike and holder is not None and await self._is_another(holder.decode(), localpart):
+        is_held = holder is not None and await self._is_another(holder.decode(), localpart)
+        if is_held and not may_look_alike:
             raise LookAlikeError(f"A name like {localpart} is taken")
         credentials = await self._credentials(password)
         record = AccountRecord(jid=jid, enabled=True, created=self._host.utcnow(), credentials=credentials)
         if not await self._host.storage.accounts.create(record):
             raise AccountExistsError(f"{jid} exists already")
-        if holder is None or may_look_alike:
+        if not is_held:
             await documents.put(self._host.jid, SKELETONS, shape, localpart.encode())
         log.info("account-created", account=str(jid))
 

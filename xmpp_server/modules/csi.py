@@ -39,9 +39,10 @@ NOTES = (*STATES, *COMPANIONS, f"{RECEIPTS} received", f"{CHAT_MARKERS} ")
 
 
 class CsiConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How much waits for an inactive client, in stanzas; with one more, all of it is sent."""
+    """How much waits for an inactive client, in stanzas and in bytes; with more, all of it is sent."""
 
     held_stanzas: int = 500
+    held_bytes: int = 262_144
 
 
 def holding(stanza: Stanza) -> tuple[bool, str]:
@@ -95,13 +96,14 @@ def _carbon(stanza: Stanza) -> Element | None:
 class Held:
     """What waits for one session, in its order. It is the session's gate while the client is inactive."""
 
-    __slots__ = ("_limit", "_session", "_stanzas")
+    __slots__ = ("_bytes", "_limits", "_session", "_stanzas")
 
-    def __init__(self, session: Session, limit: int) -> None:
+    def __init__(self, session: Session, limits: CsiConfig) -> None:
         self._session = session
-        self._limit = limit
+        self._limits = limits
+        self._bytes = 0
         #: By sender where only the latest counts, else by serial number.
-        self._stanzas: OrderedDict[object, tuple[Stanza, bytes, str | None]] = OrderedDict()
+        self._stanzas: OrderedDict[object, tuple[Stanza, bytes]] = OrderedDict()
 
     def gate(self, stanza: Stanza, wire: bytes, stored_id: str | None) -> bool:
         """Hold a stanza back, or let it go behind all that was held before it."""
@@ -110,26 +112,28 @@ class Held:
             self.flush()
             return False
         self.keep(stanza, wire)
-        if len(self._stanzas) > self._limit:
+        if len(self._stanzas) > self._limits.held_stanzas or self._bytes > self._limits.held_bytes:
             self.flush()
         return True
 
     def keep(self, stanza: Stanza, wire: bytes) -> None:
         """Let a stanza wait, instead of those that it makes old."""
         key = _key(stanza)
-        self._stanzas.pop(key, None)
-        self._stanzas[key] = stanza, wire, None
+        old = self._stanzas.pop(key, None)
+        self._bytes += len(wire) - (0 if old is None else len(old[1]))
+        self._stanzas[key] = stanza, wire
 
     def flush(self) -> None:
         """Send all that waits."""
+        self._bytes = 0
         while self._stanzas:
-            _, (stanza, wire, stored_id) = self._stanzas.popitem(last=False)
-            self._session.transmit(stanza, wire, stored_id)
+            _, (stanza, wire) = self._stanzas.popitem(last=False)
+            self._session.transmit(stanza, wire)
 
     @property
     def wires(self) -> list[bytes]:
         """What waits, as bytes."""
-        return [wire for _, wire, _ in self._stanzas.values()]
+        return [wire for _, wire in self._stanzas.values()]
 
 
 def _key(stanza: Stanza) -> object:
@@ -181,7 +185,7 @@ class ClientState(Module):
         self._open(session)
 
     def _close(self, session: Session) -> Held:
-        held = Held(session, self.config.held_stanzas)
+        held = Held(session, self.config)
         self._held.set(session, held)
         session.gates += (held.gate,)
         return held

@@ -5,6 +5,7 @@ from __future__ import annotations
 from xmpp_server.core.host import Host
 from xmpp_server.core.module import Inbound, Module, Order, Xep
 from xmpp_server.im.offline import keeping
+from xmpp_server.jid import JID, JIDMalformed
 from xmpp_server.xml.element import Element
 from xmpp_server.xml.namespaces import SID
 from xmpp_server.xml.stanza import Stanza
@@ -28,7 +29,7 @@ class StableIds(Module):
         """Replace the message by a copy with the id, if it is of a kind to keep (XEP-0359 §4)."""
         stanza, by = event.stanza, event.account.jid
         if STANZA_ID in stanza.children:
-            stanza = strip_ids(stanza, str(by))
+            stanza = strip_ids(stanza, by)
         if keeping(stanza)[0]:
             ident = self._host.ids.new()
             extra = b"<stanza-id xmlns='urn:xmpp:sid:0' by='%s' id='%s'/>" % (by.encoded, ident.encode())
@@ -37,8 +38,8 @@ class StableIds(Module):
         event.stanza = stanza
 
 
-def strip_ids(stanza: Stanza, by: str) -> Stanza:
-    """Return a copy without the ids that claim to be given by `by` (XEP-0359 §6)."""
+def strip_ids(stanza: Stanza, by: JID) -> Stanza:
+    """Return a copy without the ids that claim to be given by `by`, in whatever spelling (XEP-0359 §6)."""
     element = stanza.element.copy()
     element.children = [child for child in element.children if not _is_forged(child, by)]
     copy = Stanza.build(element, stanza.sender, stanza.to)
@@ -46,5 +47,10 @@ def strip_ids(stanza: Stanza, by: str) -> Stanza:
     return copy
 
 
-def _is_forged(child: Element | str, by: str) -> bool:
-    return isinstance(child, Element) and child.tag == STANZA_ID and child.get("by") == by
+def _is_forged(child: Element | str, by: JID) -> bool:
+    if not isinstance(child, Element) or child.tag != STANZA_ID:
+        return False
+    try:
+        return JID.parse(child.get("by") or "") == by
+    except JIDMalformed:
+        return True  # it names nobody: whose it seems to be is left to the client's imagination

@@ -25,6 +25,8 @@ from xmpp_server.xml.stanza import Stanza
 KIND = "greetings"
 MOTD = "motd"
 WELCOME = "welcome"
+#: So many accounts are told before everybody else has a turn.
+ACCOUNTS_A_TURN = 100
 
 log = structlog.get_logger()
 
@@ -80,9 +82,14 @@ class Greetings:
         return Done()
 
     def tell_all(self, body: str) -> None:
-        """Send a headline to everybody who is there."""
-        for account in list(self._host.accounts.active.values()):
+        """Send a headline to everybody who is there; it may take a while."""
+        self._host.runtime.spawn(self._tell_all(body), "announcement")
+
+    async def _tell_all(self, body: str) -> None:
+        for number, account in enumerate(tuple(self._host.accounts.active.values()), 1):
             self._send(message.build(self._host.jid, account.jid, type=MessageType.HEADLINE, body=body))
+            if number % ACCOUNTS_A_TURN == 0:
+                await self._host.runtime.sleep(0)
 
     def _setting(self, name: str, label: str, key: str, allowed: Allowed, *, fresh: bool) -> Command:
         async def start(requester: JID) -> Stage:
