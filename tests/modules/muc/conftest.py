@@ -29,6 +29,9 @@ class Coven:
     def __init__(self, world: World) -> None:
         self.world = world
         self.muc = world.module(Muc)
+        #: What the one who asked last has heard besides the answer.
+        self.rest: list[Element] = []
+        self.answered_first = False
 
     def client(self, jid: str) -> Client:
         return self.world.clients.get(jid) or self.world.online(jid)
@@ -50,22 +53,33 @@ class Coven:
     def configures(self, room: str = ROOM, jid: str = CRONE, **fields: str | list[str]) -> Element:
         """Submit fields; their names are those of the variables behind `muc#roomconfig_`."""
         form = "".join(
-            f"<field var='{name if '#' in name else 'muc#roomconfig_' + name}'>"
+            f"<field var='{name if '#' in name or '_' in name else 'muc#roomconfig_' + name}'>"
             + "".join(f"<value>{value}</value>" for value in ([values] if isinstance(values, str) else values))
             + "</field>"
             for name, values in fields.items()
         )
         kind = "<field var='FORM_TYPE'><value>http://jabber.org/protocol/muc#roomconfig</value></field>" if form else ""
-        return self.client(jid).asks(
+        return self.asks(
+            jid,
             "set",
             "<query xmlns='http://jabber.org/protocol/muc#owner'>"
             f"<x xmlns='jabber:x:data' type='submit'>{kind}{form}</x></query>",
             room,
         )
 
+    def asks(self, jid: str, kind: str, payload: str, to: str = ROOM) -> Element:
+        """Send an IQ and return the answer; what else is heard is in `rest`."""
+        client = self.client(jid)
+        client.says(f"<iq type='{kind}' id='q' to='{to}'>{payload}</iq>")
+        heard = client.hears()
+        [answer] = [one for one in heard if one.name == "iq"]
+        self.rest = [one for one in heard if one is not answer]
+        self.answered_first = heard[0] is answer
+        return answer
+
     def administers(self, jid: str, *items: str, room: str = ROOM) -> Element:
         """Set items of a list."""
-        return self.client(jid).asks("set", f"<query xmlns='{ADMIN}'>{''.join(items)}</query>", room)
+        return self.asks(jid, "set", f"<query xmlns='{ADMIN}'>{''.join(items)}</query>", room)
 
     def quiet(self) -> None:
         """Let everybody forget what was heard."""

@@ -137,7 +137,7 @@ def affiliation_verdict(actor: Affiliation, old: Affiliation, new: Affiliation, 
     return None
 
 
-#: §5.2.2: who makes the change: A admins and owners, O owners; rows are old, columns new: outcast none member admin owner.
+#: §5.2.2: who makes the change: A admins and owners, O owners alone. Rows are the old affiliation, columns the new one.
 AFFILIATION_CHANGES = {
     Affiliation.OUTCAST: "AAAOO",
     Affiliation.NONE: "AAAOO",

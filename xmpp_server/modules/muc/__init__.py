@@ -11,6 +11,7 @@ from xmpp_server.modules.muc.owner_iq import OwnerIq
 from xmpp_server.modules.muc.presences import Presences
 from xmpp_server.modules.muc.register import Registration
 from xmpp_server.modules.muc.relay import Relay
+from xmpp_server.modules.muc.restart import Restart
 from xmpp_server.modules.muc.voice import Voice
 
 __all__ = ["Muc", "MucConfig"]
@@ -25,4 +26,5 @@ Muc.parts = (
     Registration,
     Discovery,
     Relay,
+    Restart,
 )

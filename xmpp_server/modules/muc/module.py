@@ -21,6 +21,8 @@ from xmpp_server.modules.muc.effects import Effect
 from xmpp_server.modules.muc.form import SETTINGS, Setting
 from xmpp_server.modules.muc.ghosts import Ghosts
 from xmpp_server.modules.muc.hooks import MucHooks
+from xmpp_server.modules.muc.limits import Bucket
+from xmpp_server.modules.muc.occupants import Seat
 from xmpp_server.modules.muc.room import RoomLimits
 from xmpp_server.modules.muc.rooms import OpenRoom, Rooms
 from xmpp_server.modules.muc.settings import RoomConfig
@@ -125,6 +127,12 @@ class Muc(Module):
             raise StanzaError(Condition.ITEM_NOT_FOUND, "There is no such room")
         reply = handler(open_, request)
         return reply if reply is None or isinstance(reply, Element) else await reply
+
+    def seat(self, seat: Seat) -> None:
+        """Connect a new seat with its client's session, if that is here, and give it its rate."""
+        seat.session = self.service.find_session(seat.jid)
+        rate = self.config.messages_per_occupant_s
+        seat.bucket = Bucket(rate, 2 * rate, self.host.now())
 
     def emit(self, open_: OpenRoom, effects: Sequence[Effect]) -> Awaitable[None] | None:
         """Let effects happen; see `Rooms.emit`."""

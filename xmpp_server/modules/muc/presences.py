@@ -12,7 +12,6 @@ from xmpp_server.modules.muc import entering, visiting
 from xmpp_server.modules.muc.effects import Destruction, Show, Welcome
 from xmpp_server.modules.muc.history import Wanted
 from xmpp_server.modules.muc.hooks import Entering, Moved
-from xmpp_server.modules.muc.limits import Bucket
 from xmpp_server.modules.muc.module import Muc
 from xmpp_server.modules.muc.nicks import nick_key
 from xmpp_server.modules.muc.occupants import Seat
@@ -134,9 +133,7 @@ class Presences:
             raise
         seat = room.occupants.seats[sender]
         if seat.session is None:
-            seat.session = self._muc.service.find_session(sender)
-            rate = self._muc.config.messages_per_occupant_s
-            seat.bucket = Bucket(rate, 2 * rate, self._muc.host.now())
+            self._muc.seat(seat)
         self._muc.emit(open_, [effect for effect in effects if not isinstance(effect, Welcome)])
         self._greeter.welcome(open_, seat, wanted_of(x))
         self._muc.hooks.entered.fire(Moved(open_, seat))

@@ -235,6 +235,11 @@ class Rooms:
             if room.config.persistent and not room.locked:
                 self._documents.put(room.jid, HISTORY, "", keeping.history_document(room.history))
 
+    def save_histories(self) -> None:
+        """Write down what was said, in all rooms."""
+        for one in self._open.values():
+            self._save_history(one.room)
+
     def _end(self, open_: OpenRoom, destruction: Destruction | None) -> Commit | None:
         room = open_.room
         assert room.jid.localpart is not None  # noqa: S101
@@ -268,8 +273,8 @@ class Rooms:
     def _sweep(self) -> None:
         """Write histories down, and let rooms sleep in which nobody is."""
         now = self._host.now()
+        self.save_histories()
         for localpart, one in list(self._open.items()):
-            self._save_history(one.room)
             empty = one.empty_since
             if empty is not None and not one.room.occupants.seats and now - empty >= self._idle_s:
                 del self._open[localpart]

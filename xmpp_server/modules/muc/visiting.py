@@ -81,7 +81,11 @@ def leave(
         effects = [Show(away, (seat,), codes, id=ident), Show(occupant.portrait(), room.audience(occupant))]
     if room.locked and not room.occupants.seats:  # §10.1.3: never configured
         destruction = Destruction(reason="The room was not configured")
-        return [Show(away, (seat,), codes, destroyed=destruction, id=ident), Gone(destruction)]
+        return [
+            Show(away, (seat,), codes, id=ident),
+            Show(away, (seat,), destroyed=destruction),
+            Gone(destruction),
+        ]
     return effects + room.vacated()
 
 
