@@ -50,7 +50,7 @@ def test_the_server_tells_its_features(romeo: Client) -> None:
     assert answer is not None
     [identity] = answer.findall("identity", DISCO_INFO)
     assert (identity.get("category"), identity.get("type")) == ("server", "im")
-    assert {PING, DISCO_INFO, DISCO_ITEMS} <= {one.get("var") for one in answer.findall("feature", DISCO_INFO)}
+    assert {PING, DISCO_INFO, DISCO_ITEMS, CAPS} <= {one.get("var") for one in answer.findall("feature", DISCO_INFO)}
 
 
 def test_the_announced_capabilities_can_be_asked_for(world: World, romeo: Client) -> None:

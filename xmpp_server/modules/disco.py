@@ -22,7 +22,7 @@ class ServiceDiscovery(Module):
 
     name = "disco"
     xeps = (Xep(30, "2.5.0"), Xep(128, "1.0.1"))
-    features = (DISCO_INFO, DISCO_ITEMS)
+    features = (DISCO_INFO, DISCO_ITEMS, CAPS)  # XEP-0115 §7: whoever announces its capabilities says so
     account_features = (DISCO_INFO, DISCO_ITEMS)
 
     def register(self, host: Host) -> None:
