@@ -61,7 +61,7 @@ def account(values: Values) -> JID:
 
 def accounts(values: Values) -> list[JID]:
     """Return the accounts that were filled in."""
-    return _bare(values["accountjids"])
+    return _bare(values.get("accountjids", ()))
 
 
 def text(values: Values, var: str) -> str:

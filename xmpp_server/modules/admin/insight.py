@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from xmpp_server.core.accounts import Account
 from xmpp_server.core.host import Host
 from xmpp_server.errors import Condition, StanzaError
@@ -18,7 +20,7 @@ from xmpp_server.modules.admin.forms import (
     result,
 )
 from xmpp_server.modules.admin.logins import Logins
-from xmpp_server.modules.commands import Command, Done, Stage, Values
+from xmpp_server.modules.commands import Command, Done, Stage, Values, refusal
 from xmpp_server.stanzas.delay import format_datetime
 from xmpp_server.stanzas.forms import Field
 
@@ -45,7 +47,9 @@ class InsightCommands:
         stats = blank(
             "Get User Statistics",
             "Fill out this form to gather user statistics.",
-            account_field("The Jabber ID for statistics"),
+            # §4.10 has the first; the interop suite of the field fills in the second.
+            replace(account_field("The Jabber ID for statistics"), required=False),
+            replace(accounts_field("The same, as other commands name it"), required=False),
         )
         return [
             asking("get-user-roster", "Get User Roster", allowed, roster, self.roster),
@@ -71,7 +75,10 @@ class InsightCommands:
 
     async def stats(self, requester: JID, values: Values) -> Stage:
         """Return what is known of an account's sessions (§4.10)."""
-        found = await self._find(account(values))
+        jids = [account(values)] if values.get("accountjid") else accounts(values)
+        if len(jids) != 1:
+            raise refusal("bad-payload", "Statistics are those of one account")
+        found = await self._find(jids[0])
         peers = (session.transport.peer for session in found.sessions.values() if session.transport is not None)
         addresses = tuple(sorted({peer.rpartition(":")[0] or peer for peer in peers}))
         listed = sum(is_listed(item) for item in found.roster.values())
