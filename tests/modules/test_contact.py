@@ -24,6 +24,7 @@ def test_the_server_tells_whom_to_write_to() -> None:
         juliet@shakespeare.lit/chamber < <iq from='shakespeare.lit' to='juliet@shakespeare.lit/chamber' id='disco1'
                 type='result'><query xmlns='http://jabber.org/protocol/disco#info'>
                 <identity category='server' type='im' name='xmpp-server'/>
+                <feature var='http://jabber.org/protocol/caps'/>
                 <feature var='http://jabber.org/protocol/disco#info'/>
                 <feature var='http://jabber.org/protocol/disco#items'/>
                 <x xmlns='jabber:x:data' type='result'>
