@@ -10,12 +10,10 @@ import msgspec
 
 from xmpp_server.app.config_error import ConfigError
 from xmpp_server.app.settings import Component, Config
+from xmpp_server.core.grants import Grants
 from xmpp_server.jid import JID, JIDMalformed
 
 _DOOR = re.compile(r"unix:.+|(?:\[[0-9A-Fa-f:.]+(?:%\w+)?\]|[^\s:\[\]]+):(\d{1,5})")
-_PRIVILEGE = re.compile(
-    r"roster=(?:get|set|both)|message=outgoing|presence=(?:managed_entity|roster)|iq=(?:get|set|both)"
-)
 _STORES = ("sqlite:///", "postgresql://")
 
 
@@ -57,6 +55,8 @@ class _Checks:
             for index, component in enumerate(config.components)
         )
         self._unique("components", [domain for component in components for domain in component.domains])
+        delegated = [text.split()[0] for component in components for text in component.delegate]
+        self._unique("components", delegated)
         return msgspec.structs.replace(
             config,
             domains=domains,
@@ -137,13 +137,21 @@ class _Checks:
                 raise self._error(f"limits.{name}", "is negative")
 
     def _component(self, component: Component, key: str, domains: tuple[str, ...]) -> Component:
-        if bool(component.secret) == bool(component.secret_file):
+        if component.secret and component.secret_file:
             raise self._error(key, "needs either secret or secret_file")
-        for privilege in component.privileges:
-            if not _PRIVILEGE.fullmatch(privilege):
-                raise self._error(f"{key}.privileges", f"{privilege!r} is no privilege of XEP-0356")
+        if not (component.secret or component.secret_file or component.run):
+            raise self._error(key, "needs secret or secret_file, or run")
+        try:
+            Grants.parse(component.privileges, ())
+        except ValueError as error:
+            raise self._error(f"{key}.privileges", str(error)) from None
+        try:
+            Grants.parse((), component.delegate)
+        except ValueError as error:
+            raise self._error(f"{key}.delegate", str(error)) from None
         own = self._each(f"{key}.domains", component.domains, self._domain)
         for domain in own:
             if domain in domains:
                 raise self._error(f"{key}.domains", f"{domain} is one of domains already")
-        return msgspec.structs.replace(component, domains=own)
+        folder = component.folder or str(self._path.parent if self._path else Path.cwd())
+        return msgspec.structs.replace(component, domains=own, folder=folder)

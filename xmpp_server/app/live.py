@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -20,14 +20,25 @@ if TYPE_CHECKING:
 class LiveHosts:
     """The hosts of this process, to the command line."""
 
-    def __init__(self, hosts: Mapping[str, Host], addresses: Mapping[str, list[str]]) -> None:
+    def __init__(
+        self,
+        hosts: Mapping[str, Host],
+        addresses: Mapping[str, list[str]],
+        components: Callable[[], list[dict[str, object]]] = list,
+    ) -> None:
         self._hosts = hosts
         self._addresses = addresses
+        self._components = components
         self._started = datetime.now(UTC)
 
     def handlers(self) -> dict[str, Handler]:
         """Return the commands by name."""
-        return {"status": self.status, "session.list": self.sessions, "session.kick": self.kick}
+        return {
+            "status": self.status,
+            "session.list": self.sessions,
+            "session.kick": self.kick,
+            "component.list": self.components,
+        }
 
     async def status(self, _arguments: Mapping[str, object]) -> object:
         """Tell how the server is."""
@@ -43,8 +54,12 @@ class LiveHosts:
             "sessions": len(sessions) - hibernated,
             "hibernated": hibernated,
             "s2s": 0,
-            "components": 0,
+            "components": {str(row["component"]): row["state"] for row in self._components()},
         }
+
+    async def components(self, _arguments: Mapping[str, object]) -> object:
+        """List the external components."""
+        return self._components()
 
     async def sessions(self, _arguments: Mapping[str, object]) -> object:
         """List all sessions."""

@@ -63,7 +63,7 @@ async def serve(load: Callable[[], Config], started: Callable[[Server], None]) -
 
 async def _control(server: Server) -> ControlServer:
     config = server.config
-    live = LiveHosts(server.hosts, server.addresses)
+    live = LiveHosts(server.hosts, server.addresses, server.component_rows)
     accounts = Administration(server.storage, server.hosts)
     control = ControlServer(config.data_path / SOCKET_NAME, {**accounts.handlers(), **live.handlers()})
     await control.start()

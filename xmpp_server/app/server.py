@@ -12,9 +12,11 @@ from pathlib import Path
 import structlog
 
 from xmpp_server.app.c2s_service import ClientPolicy, ClientService
+from xmpp_server.app.component_service import ComponentService, rows
 from xmpp_server.app.hosts import build_hosts
 from xmpp_server.app.metrics import Counters
 from xmpp_server.app.settings import Config
+from xmpp_server.app.supervisor import Supervisor
 from xmpp_server.core import persistence
 from xmpp_server.core.authentication import StoredAccounts
 from xmpp_server.core.host import Host
@@ -56,6 +58,8 @@ class Server:
         self.runtime: LoopRuntime
         self.storage: Storage
         self.service: ClientService
+        self.components: ComponentService
+        self.supervisor: Supervisor
         #: The addresses that are listened on, by the name of the door; known after `start`.
         self.addresses: dict[str, list[str]] = {}
         self._listeners: list[Listener] = []
@@ -67,6 +71,7 @@ class Server:
         """Open storage, build the hosts, take back saved sessions, and open the doors.
 
         Raises:
+            ConfigError: A secret of a component cannot be read.
             StorageError: The store cannot be opened, or its schema is newer.
             CertificateError: There is no usable certificate.
             OSError: An address cannot be listened on.
@@ -80,6 +85,7 @@ class Server:
         await self.storage.open()
         secret = _lasting_secret(config.data_path / "fake-salt.key")
         iterations = config.auth.scram_iterations
+        self.components = ComponentService(config, self.router, self.runtime)  # modules look at their grants
         self.hosts.update(build_hosts(config, self.router, self.storage, self.runtime))
         backends = {
             name: StoredAccounts(host, self.runtime.compute, secret, iterations) for name, host in self.hosts.items()
@@ -89,6 +95,8 @@ class Server:
         self.service = ClientService(self.hosts, backends, policy, tls, self.runtime, config, self.counters)
         await self._restore_sessions()
         await self._listen(loop, tls)
+        self.supervisor = Supervisor(config, self.components.components)
+        self.supervisor.start(self.addresses["component"])
         gc.set_threshold(*GC_THRESHOLDS)
         gc.collect()
         self._spare_collector()
@@ -128,6 +136,7 @@ class Server:
             listener = Listener(loop, accept(direct), per_address=config.limits.connections_per_address)
             self._listeners.append(listener)
             self.addresses[name] = await listener.open(doors)
+        self.addresses |= await self.components.open(io, config.listen, self._make_tls)
         self._http = HttpServer(self._health, self._metrics)
         self.addresses["http"] = await self._http.start(config.listen.http)
 
@@ -149,6 +158,10 @@ class Server:
             for account in host.accounts.active.values()
             for session in account.sessions.values()
         ]
+
+    def component_rows(self) -> list[dict[str, object]]:
+        """Tell how the external components are, and the processes of those that run under us."""
+        return [row | self.supervisor.row(str(row["component"])) for row in rows(self.components.components.all)]
 
     def _health(self) -> dict[str, object]:
         failure = self.storage.failure
@@ -187,6 +200,8 @@ class Server:
             await asyncio.wait_for(self.service.all_closed(), self.config.timeouts.drain_s)
         for client in list(self.service.clients):
             client.abort()
+        await self.supervisor.stop()
+        await self.components.close(SHUTDOWN, self.config.timeouts.close_s)
         await self.runtime.drain(timeout_s=2.0)
         if self._http is not None:
             await self._http.stop()

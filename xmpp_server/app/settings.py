@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from xmpp_server.core.component import ComponentLimits
 from xmpp_server.core.host import Limits as CoreLimits
 
 #: A path; the loader resolves it from the file's folder. "" stays "".
@@ -52,6 +53,7 @@ class Listen(Table, frozen=True, kw_only=True):
     s2s: tuple[Door, ...] = ("127.0.0.1:5269",)
     s2s_tls: tuple[Door, ...] = ("127.0.0.1:5270",)
     component: tuple[Door, ...] = ("127.0.0.1:5347",)
+    component_tls: tuple[Door, ...] = ()
     http: tuple[Door, ...] = ("127.0.0.1:5280",)
     https: tuple[Door, ...] = ("127.0.0.1:5281",)
 
@@ -143,14 +145,16 @@ class S2S(Table, frozen=True, kw_only=True):
 
 
 class Component(Table, frozen=True, kw_only=True):
-    """An external component (XEP-0114); it has either `secret` or `secret_file`."""
+    """An external component (XEP-0114); it has `secret` or `secret_file`, or `run` and a secret of the server's own."""
 
     domains: Annotated[tuple[str, ...], Meta(min_length=1)]
     secret: str = ""
     secret_file: PathText = ""
     run: tuple[str, ...] = ()
+    folder: PathText = ""
     privileges: tuple[str, ...] = ()
     delegate: tuple[str, ...] = ()
+    limits: ComponentLimits = ComponentLimits()
 
 
 class ServiceSettings(Table, frozen=True, kw_only=True):

@@ -72,6 +72,7 @@ LAYERS: tuple[Implemented, ...] = (
     Implemented(Xep(4, "2.13.1", "the parts that services use"), "stanzas/forms.py"),
     Implemented(Xep(82, "1.1.1"), "stanzas/delay.py"),
     Implemented(Xep(86, "1.0"), "stanzas/error.py"),
+    Implemented(Xep(114, "1.6", "the accept side"), "streams/component.py"),
     Implemented(Xep(175, "1.2"), "sasl/anonymous.py"),
     Implemented(Xep(178, "1.2", "client certificates only, not those of servers"), "core/authentication.py"),
     Implemented(Xep(203, "2.0"), "stanzas/delay.py"),

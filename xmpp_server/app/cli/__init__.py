@@ -11,6 +11,7 @@ import click
 
 from xmpp_server import __version__
 from xmpp_server.app.cli.check import check
+from xmpp_server.app.cli.component import component
 from xmpp_server.app.cli.context import Commands, Context
 from xmpp_server.app.cli.db import db
 from xmpp_server.app.cli.module import module
@@ -38,5 +39,5 @@ def main(click_context: click.Context, path: Path | None) -> None:
     click_context.obj = Context(path)
 
 
-for command in (run, check, status, user, session, module, db, export, import_):
+for command in (run, check, status, user, session, component, module, db, export, import_):
     main.add_command(command)
