@@ -17,6 +17,7 @@ import xmpp_server.modules
 from xmpp_server.app.config import ConfigError, load
 from xmpp_server.app.settings import Config, Limits
 from xmpp_server.core.module import Module
+from xmpp_server.im.roster import RosterConfig
 from xmpp_server.modules.register import RegisterConfig
 
 EXAMPLE = Path(__file__).parents[2] / "config" / "example.toml"
@@ -26,7 +27,7 @@ class PingConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     interval_s: float = 60.0
 
 
-MODULES = {"ping": PingConfig, "register": RegisterConfig}
+MODULES = {"ping": PingConfig, "register": RegisterConfig, "roster": RosterConfig}
 
 
 def every_module() -> Iterator[type[Module]]:
@@ -128,6 +129,8 @@ def test_unknown_keys_are_errors_with_a_suggestion(read, text, key, reason):
         ("[[components]]\ndomains = ['c']\nsecret = 's'\nlimits = { away_s = 0 }", "components[0].limits.away_s"),
         ("[modules.ping]\nenabled = 1", "modules.ping.enabled"),
         ("[modules.ping]\ninterval_s = 'x'", "modules.ping.interval_s"),
+        ("[modules.ping]\ninterval_s = -1.0", "modules.ping.interval_s"),
+        ("[modules.roster.groups]\nall = ['@']", "modules.roster"),
         ("modules = 1", "modules"),
     ],
 )
@@ -135,6 +138,18 @@ def test_wrong_values_name_their_key(read, text, key):
     if "domains = " not in text or "[[" in text:
         text = 'domains = ["localhost"]\n' + text
     assert refused(read, text)[0] == key
+
+
+def test_a_choice_names_what_there_is(read):
+    assert refused(read, "[log]\nlevel = 'loud'") == (
+        "log.level",
+        "'loud' is none of debug, error, info, warning",
+    )
+
+
+def test_a_shared_group_names_the_member_that_is_wrong(read):
+    key, reason = refused(read, "[modules.roster.groups]\nall = ['a@example.org', '@']")
+    assert (key, reason.partition(":")[0]) == ("modules.roster", "'@' in group 'all' is no address")
 
 
 def test_not_toml(read):

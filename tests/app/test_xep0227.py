@@ -84,6 +84,32 @@ async def test_everything_comes_back(tmp_path):
     assert parse(messages[3].stanza) == parse((await old.offline.load(JULIET))[3].stanza)
 
 
+async def test_damaged_rows_are_left_out(tmp_path):
+    store = await store_of_juliet()
+    await store.documents.put(JULIET, "vcard", "", b"<vCard")
+    await store.documents.put(JULIET, "private", "a b", b"")
+    await store.offline.append(JULIET, OfflineMessage("0", STAMP, b"<message>"))
+    await store.rosters.put(JULIET, RosterItem(JID.parse("paris@capulet.lit"), pending_in=b"<"))
+    assert await exported(store, tmp_path / "all.xml") == 2
+    new, report = await imported(tmp_path / "all.xml")
+    assert (report.imported, report.ignored) == (2, [])
+    assert await new.offline.count(JULIET) == 250
+    assert len((await new.rosters.load(JULIET)).items) == 4
+
+
+async def test_what_cannot_be_used_of_a_roster_and_of_messages_is_told(tmp_path):
+    (tmp_path / "in.xml").write_text(
+        user(
+            "<query xmlns='jabber:iq:roster'><item jid='@@'/><item subscription='both'/><item jid='a@b.lit'/></query>"
+            "<offline-messages><message xmlns='jabber:client'><body>!</body></message></offline-messages>"
+        )
+    )
+    store, report = await imported(tmp_path / "in.xml")
+    assert len(report.ignored) == 3
+    assert [item.jid for item in (await store.rosters.load(JULIET)).items] == ["a@b.lit"]
+    assert await store.offline.count(JULIET) == 0
+
+
 async def test_the_file_is_private(tmp_path):
     await exported(await store_of_juliet(), tmp_path / "all.xml")
     assert stat.S_IMODE((tmp_path / "all.xml").stat().st_mode) == 0o600
@@ -137,7 +163,7 @@ async def test_a_plain_password_becomes_keys(tmp_path):
     [
         ("<x xmlns='urn:foreign'><y/></x>", "urn:foreign x"),
         ("<archive xmlns='urn:xmpp:pie:0#mam'/>", "urn:xmpp:pie:0#mam archive"),
-        ("<query xmlns='jabber:iq:roster'><item jid='@'/></query>", "query of juliet@capulet.lit: "),
+        ("<query xmlns='jabber:iq:roster'><item jid='@'/></query>", "contact @ of juliet@capulet.lit: "),
         ("<query xmlns='jabber:iq:roster'><item jid='a@b' subscription='remove'/></query>", "subscription remove"),
         ("<presence xmlns='jabber:client' from='a@b'/>", "not a subscription request"),
         ("<scram-credentials xmlns='urn:xmpp:pie:0#scram' mechanism='SCRAM-MD5'/>", "unknown mechanism SCRAM-MD5"),

@@ -86,6 +86,10 @@ class Administration:
             after = str(page[-1]["jid"])
 
     async def _page(self, host: str, after: str | None) -> Sequence[Mapping[str, object]]:
+        try:
+            host = JID.parse(host)  # as it is written in addresses
+        except JIDMalformed as error:
+            raise ControlError(f"{host} is no domain: {error}") from None
         if host not in self._hosts:
             raise ControlError(f"{host} is not served here; domains: {', '.join(self._hosts)}")
         records = [

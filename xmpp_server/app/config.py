@@ -83,7 +83,12 @@ def _modules(reader: _Reader, tables: object, modules: Mapping[str, type[msgspec
         enabled = table.get("enabled")
         if not isinstance(enabled, bool | None):
             raise ConfigError(reader.path, f"{key}.enabled", "Expected `bool`")
-        settings[name] = ModuleSettings(enabled=enabled, config=reader.struct(own, known[name], key))
+        config = reader.struct(own, known[name], key)
+        for field in config.__struct_fields__:
+            value = getattr(config, field)
+            if isinstance(value, int | float) and value < 0:
+                raise ConfigError(reader.path, f"{key}.{field}", "is negative")
+        settings[name] = ModuleSettings(enabled=enabled, config=config)
     return settings
 
 
@@ -114,6 +119,8 @@ class _Reader:
             extra = info.extra or {}
             info = info.type
         match value, info:
+            case str(), inspect.LiteralType(values=values) if value not in values:
+                raise ConfigError(self.path, key, f"{value!r} is none of {', '.join(map(str, values))}")
             case str(), _:
                 return self._text(value, extra, key)
             case dict(), inspect.StructType(fields=fields):

@@ -17,6 +17,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
 
+import structlog
+
 from xmpp_server.app.xep0227_reader import FormatError, Host, Ignored, User, read
 from xmpp_server.core.confusables import skeleton
 from xmpp_server.core.ids import Ids
@@ -39,6 +41,8 @@ NS_OURS = "urn:x-xmpp-server:export:0"
 MECHANISM = "SCRAM-"
 
 PAGE = 100
+
+log = structlog.get_logger()
 
 
 @contextmanager
@@ -119,6 +123,14 @@ class _Account:
     def _put(self, element: Element) -> None:
         self._write(serialize(element, NS) + b"\n")
 
+    def _read(self, data: bytes, what: str) -> Element | None:
+        """Parse what was stored; what is damaged is left out, or one bad row would keep everything from its backup."""
+        try:
+            return parse(data)
+        except ValueError:
+            log.error("export-unreadable", account=str(self._jid), what=what)
+            return None
+
     async def _roster(self) -> None:
         _, items = await self._storage.rosters.load(self._jid)
         query = Element("query", ROSTER)
@@ -127,8 +139,8 @@ class _Account:
                 query.append(_roster_item(item))
         self._put(query)
         for item in items:
-            if item.pending_in is not None:
-                self._put(parse(item.pending_in))
+            if item.pending_in and (request := self._read(item.pending_in, "request")) is not None:
+                self._put(request)
 
     async def _documents(self) -> None:
         for kind in await self._storage.documents.kinds(self._jid):
@@ -136,12 +148,14 @@ class _Account:
             if kind == private.KIND:
                 query = Element("query", PRIVATE)
                 for data in documents.values():
-                    query.children += parse(data).elements()
+                    stored = self._read(data, kind)
+                    query.children += () if stored is None else stored.elements()
                 self._put(query)
                 continue
             for key, data in documents.items():
                 if kind == vcard.KIND:
-                    self._put(parse(data))
+                    if (card := self._read(data, kind)) is not None:
+                        self._put(card)
                 else:
                     text = b64encode(data).decode()
                     self._put(Element("document", NS_OURS, {"kind": kind, "key": key}, text))
@@ -155,7 +169,10 @@ class _Account:
                 self._write(b"<offline-messages>\n")
                 begun = True
             for message in page:
-                element = parse(message.stanza).copy()
+                stored = self._read(message.stanza, "offline message")
+                if stored is None:
+                    continue
+                element = stored.copy()
                 server = JID.parse(self._jid.domainpart)
                 element.append(Delay(message.stamp, server, "Offline Storage").to_element())
                 self._put(element)
@@ -328,20 +345,26 @@ class _Draft:
 
     def _roster_query(self, query: Element) -> None:
         for element in query.findall("item", ROSTER):
-            jid = JID.parse(element.attrs["jid"]).bare
-            subscription = element.get("subscription") or "none"
-            if subscription not in ("none", "to", "from", "both"):
-                raise ValueError(f"subscription {subscription}")
-            pending = self._roster.get(jid)
-            self._roster[jid] = RosterItem(
-                jid,
-                name=element.get("name") or "",
-                subscription=subscription,
-                ask=element.get("ask") == "subscribe",
-                approved=element.get("approved") in ("true", "1"),
-                groups=tuple(dict.fromkeys(group.text for group in element.findall("group", ROSTER) if group.text)),
-                pending_in=pending.pending_in if pending else None,
-            )
+            try:
+                self._roster_item(element)
+            except ValueError as error:  # JIDMalformed is one
+                self._ignore(f"contact {element.get('jid')} of {self.jid}: {error}")
+
+    def _roster_item(self, element: Element) -> None:
+        jid = JID.parse(element.get("jid") or "").bare
+        subscription = element.get("subscription") or "none"
+        if subscription not in ("none", "to", "from", "both"):
+            raise ValueError(f"subscription {subscription}")
+        pending = self._roster.get(jid)
+        self._roster[jid] = RosterItem(
+            jid,
+            name=element.get("name") or "",
+            subscription=subscription,
+            ask=element.get("ask") == "subscribe",
+            approved=element.get("approved") in ("true", "1"),
+            groups=tuple(dict.fromkeys(group.text for group in element.findall("group", ROSTER) if group.text)),
+            pending_in=pending.pending_in if pending else None,
+        )
 
     def _request(self, presence: Element) -> None:
         if presence.get("type") != "subscribe":
@@ -366,6 +389,11 @@ class _Draft:
 
     def _offline_messages(self, element: Element) -> None:
         for message in element.findall("message", CLIENT):
+            try:
+                JID.parse(message.get("from") or "")
+            except JIDMalformed:  # it could never be delivered
+                self._ignore(f"message from {message.get('from')} to {self.jid}: no such address")
+                continue
             stamp = self.created
             for delay in list(message.findall("delay", DELAY)):
                 one = Element("delays", NS).append(delay)

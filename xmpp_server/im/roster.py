@@ -26,7 +26,7 @@ from xmpp_server.im.roster_items import (
 )
 from xmpp_server.im.shared_groups import SharedGroups, merged
 from xmpp_server.im.subscriptions import UNLISTED
-from xmpp_server.jid import JID
+from xmpp_server.jid import JID, JIDMalformed
 from xmpp_server.stanzas import iq as iqs
 from xmpp_server.storage.api import RosterItem, StorageBusyError, StorageError, StorageFullError, Write
 from xmpp_server.xml.element import Element
@@ -42,6 +42,15 @@ class RosterConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`[modules.roster]`: `groups` are shared groups, name -> bare JIDs of their members."""
 
     groups: dict[str, list[str]] = {}
+
+    def __post_init__(self) -> None:
+        """Check the members; what is raised names the table."""
+        for name, members in self.groups.items():
+            for member in members:
+                try:
+                    JID.parse(member)
+                except JIDMalformed as error:
+                    raise ValueError(f"{member!r} in group {name!r} is no address: {error}") from None
 
 
 class RosterChange:
