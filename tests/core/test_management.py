@@ -5,6 +5,7 @@ import pytest
 from tests.world import Client, World
 from xmpp_server.core.host import Limits
 from xmpp_server.core.management import MODULUS
+from xmpp_server.core.session import Session
 from xmpp_server.errors import StreamCondition
 from xmpp_server.im.delivery import Delivery
 from xmpp_server.modules.stream_management import StreamManagementModule
@@ -132,3 +133,36 @@ def test_resume_replaces_a_connection_that_hangs(world: World) -> None:
     assert old.error is not None
     assert old.error.condition is StreamCondition.CONFLICT
     assert client.session.transport is client.transport
+
+
+def test_a_client_that_makes_too_much_wait_is_let_go() -> None:
+    limits = Limits(unacknowledged_bytes=20_000)
+    world = World(modules=(Delivery, StreamManagementModule), limits=limits)
+    client = managed(world, "juliet@example.org/balcony")
+    client.drops()
+    sender = world.login("romeo@example.org/home")
+    for _ in range(3):
+        sender.says(f"<message to='{client.jid}'><body>{'x' * 9000}</body></message>")
+    assert client.session.closed
+
+
+def test_what_was_acknowledged_does_not_count_as_waiting() -> None:
+    world = World(modules=(Delivery, StreamManagementModule), limits=Limits(unacknowledged_bytes=20_000))
+    client = managed(world, "juliet@example.org/balcony")
+    sender = world.login("romeo@example.org/home")
+    for number in range(1, 6):
+        sender.says(f"<message to='{client.jid}'><body>{'x' * 9000}</body></message>")
+        client.says(f"<a xmlns='urn:xmpp:sm:3' h='{number}'/>")
+    client.drops()
+    client.resumes()
+    assert not client.session.closed
+
+
+def test_a_session_that_may_not_wait_ends_when_its_connection_breaks() -> None:
+    world = World(modules=(Delivery, StreamManagementModule), limits=Limits(hibernated_per_account=0))
+    hibernated: list[Session] = []
+    world.host.hooks.session_hibernated.add(hibernated.append)
+    client = managed(world, "juliet@example.org/balcony")
+    client.drops()
+    assert client.session.closed
+    assert hibernated == []

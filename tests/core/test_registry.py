@@ -116,3 +116,20 @@ def test_a_restored_session_whose_client_never_comes_ends() -> None:
     assert after.run(persistence.restore(after.host, saved))
     after.passes(700)
     assert after.host.accounts.active == {}
+
+
+def test_a_disabled_account_cannot_bind() -> None:
+    world = World()
+    world.create(ROMEO)
+    world.run(world.host.provisioning.set_enabled(ROMEO, False))
+    with pytest.raises(StreamError):
+        world.login("romeo@example.org/home")
+
+
+def test_strangers_who_never_bind_do_not_fill_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("xmpp_server.core.accounts.IDLE_LIMIT", 10)
+    accounts = World().host.accounts
+    for number in range(20):
+        accounts.add_anonymous(JID.parse(f"stranger{number}@example.org"))
+    assert accounts.get("stranger9") is None
+    assert accounts.get("stranger10") is not None

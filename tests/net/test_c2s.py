@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import gc
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -281,7 +283,7 @@ async def test_a_handled_count_too_high(tmp_path: Path) -> None:
 
 
 async def test_a_slow_reader_holds_up_nobody_and_loses_nothing(tmp_path: Path) -> None:
-    config = settings(tmp_path, limits=Limits(outbox_bytes=524_288, unacknowledged_stanzas=100_000))
+    config = settings(tmp_path, limits=Limits(outbox_bytes=524_288, unacknowledged_bytes=1 << 24))
     async with running(config, "romeo", "juliet") as server:
         address = door(server, "c2s_tls")
         juliet = await RawClient.login(address, "juliet", "balcony")
@@ -439,6 +441,49 @@ async def test_errors_on_a_bound_stream_end_the_session(tmp_path: Path) -> None:
         await asyncio.sleep(0.05)
         assert server.sessions == []
         assert server.counters.connections == 1
+
+
+async def test_connections_that_are_gone_leave_no_cycles(tmp_path: Path) -> None:
+    """The collector looks rarely, and never at what it was told to spare (`Server._spare_collector`)."""
+
+    async def talk_no_tls() -> None:
+        reader, writer = await asyncio.open_connection(*address)
+        writer.write(b"GET / HTTP/1.1\r\n\r\n")
+        await reader.read()
+        writer.close()
+
+    async def leave_in_the_middle() -> None:
+        client = await RawClient.authenticated(address, "romeo")
+        client.abort()
+
+    async def leave_in_good_order() -> None:
+        client = await RawClient.login(address, "romeo")
+        await client.enable(resume=True)
+        client.send("<presence/><inactive xmlns='urn:xmpp:csi:0'/></stream:stream>")
+        await client.rest(5)
+        client.abort()
+
+    async with running(settings(tmp_path), "romeo") as server:
+        address = door(server, "c2s_tls")
+        for visit in (talk_no_tls, leave_in_the_middle, leave_in_good_order):
+            await visit()
+            gc.collect()
+            gc.disable()
+            try:
+                before = _alive()
+                for _ in range(10):
+                    await visit()
+                await server.service.all_closed()
+                await asyncio.sleep(0.02)
+                assert {kind: count for kind, count in (_alive() - before).items() if count >= 10} == {}
+            finally:
+                gc.enable()
+
+
+def _alive() -> Counter[str]:
+    kinds = Counter(type(one).__qualname__ for one in gc.get_objects() if type(one).__module__.startswith("xmpp_"))
+    del kinds["Timer"]  # a cancelled one waits for its time
+    return kinds
 
 
 async def test_health_and_metrics(tmp_path: Path) -> None:

@@ -95,9 +95,7 @@ class Accounts:
         account.roster = {str(item.jid): item for item in loaded.roster}
         account.roster_version = loaded.roster_version
         account.offline_count = loaded.offline_count
-        self._idle[localpart] = account
-        while len(self._idle) > IDLE_LIMIT:
-            self._idle.popitem(last=False)
+        self._rest(localpart, account)
         self._host.hooks.account_loaded.fire(AccountLoaded(account, loaded.documents))
         return account
 
@@ -105,7 +103,7 @@ class Accounts:
         """Make an account that lasts as long as its session."""
         assert jid.localpart is not None  # noqa: S101
         account = Account(self._host, jid, None)
-        self._idle[jid.localpart] = account
+        self._rest(jid.localpart, account)
         self._host.hooks.account_loaded.fire(AccountLoaded(account, {}))
         return account
 
@@ -119,7 +117,13 @@ class Accounts:
         """Let an account go that has lost its last session."""
         assert account.jid.localpart is not None  # noqa: S101
         if self._active.pop(account.jid.localpart, None) and not account.anonymous and not account.deleted:
-            self._idle[account.jid.localpart] = account
+            self._rest(account.jid.localpart, account)
+
+    def _rest(self, localpart: str, account: Account) -> None:
+        """Keep an account without a session in memory for a while."""
+        self._idle[localpart] = account
+        while len(self._idle) > IDLE_LIMIT:
+            self._idle.popitem(last=False)
 
     def forget(self, localpart: str) -> None:
         """Drop an account that is deleted or changed in storage by somebody else."""

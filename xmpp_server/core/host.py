@@ -41,6 +41,7 @@ class Limits(msgspec.Struct, frozen=True):
     sessions_per_account: int = 20
     hibernated_per_account: int = 10
     unacknowledged_stanzas: int = 2000
+    unacknowledged_bytes: int = 8_388_608
     resume_timeout_s: float = 600.0
     offline_messages: int = 1000
     roster_items: int = 2000

@@ -44,6 +44,7 @@ class StreamManagement:
         "in_flight_bytes",
         "ledger",
         "queue",
+        "queued_bytes",
         "requested_at",
         "resumable",
         "session",
@@ -60,6 +61,7 @@ class StreamManagement:
         self.timeout_s = timeout_s
         self.resumable = bool(token)
         self.queue: SmQueue[Sent] = SmQueue()
+        self.queued_bytes = 0
         #: How many stanzas at the end of the queue are not written yet, and how many bytes before them are.
         self.held = 0
         self.in_flight_bytes = 0
@@ -78,6 +80,7 @@ class StreamManagement:
             receipt.nudge = self.request
             item.receipt = receipt
         self.queue.sent(item)
+        self.queued_bytes += len(wire)
         self.held += 1
         return item
 
@@ -126,6 +129,7 @@ class StreamManagement:
         self.requested_at = None
         for item in done:
             self.in_flight_bytes -= len(item.wire)
+            self.queued_bytes -= len(item.wire)
             if item.receipt is not None:
                 item.receipt.release()
                 item.receipt = None

@@ -85,6 +85,7 @@ async def restore(host: Host, saved: SavedSession) -> bool:
     now = host.now()
     sent = (Sent(stanza, item.wire, item.stored_id, now) for stanza, item in queue)
     sm.queue = SmQueue(sent, state.acknowledged)
+    sm.queued_bytes = sum(len(item.wire) for item in state.queue)
     host.sessions.adopt(session, sm)
     session.set_presence(presence, state.priority)
     host.hooks.session_restored.fire(SessionState(session, state.modules))

@@ -39,7 +39,7 @@ class Registry:
 
         Raises:
             StanzaError: The resource is malformed, or the account has too many sessions.
-            StreamError: The account is gone.
+            StreamError: The account is gone or disabled.
 
         """
         try:
@@ -49,6 +49,8 @@ class Registry:
         account = await self._host.accounts.load(bare)
         if account is None or account.deleted:
             raise StreamError(StreamCondition.NOT_AUTHORIZED, "This account does not exist any more")
+        if account.record is not None and not account.record.enabled:  # since the client has authenticated
+            raise StreamError(StreamCondition.NOT_AUTHORIZED, "This account is disabled")
         assert jid.resourcepart is not None  # noqa: S101
         old = account.sessions.get(jid.resourcepart)
         if old is not None:  # RFC 6120 §7.7.2.2: the newer session wins

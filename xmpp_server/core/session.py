@@ -179,7 +179,8 @@ class Session:
                 self.host.keeper.keep(self.account, item)
             else:
                 sm.pump(transport)
-            if len(sm.queue) > self.host.limits.unacknowledged_stanzas:
+            limits = self.host.limits
+            if len(sm.queue) > limits.unacknowledged_stanzas or sm.queued_bytes > limits.unacknowledged_bytes:
                 self.host.soon(self._overflow)
         elif transport is not None:
             transport.write(wire)
@@ -232,6 +233,8 @@ class Session:
             return
         sm.requested_at = None
         self.host.sessions.hibernate(self, sm.timeout_s)
+        if self.closed:  # too many wait already
+            return
         for item in sm.queue:
             self.host.keeper.keep(self.account, item)
         self.host.hooks.session_hibernated.fire(self)
@@ -273,6 +276,7 @@ class Session:
         self.host.hooks.session_ended.fire(SessionEnd(self, text))
         if self.sm is not None:
             items = self.sm.queue.clear()
+            self.sm = None  # they refer to each other
             if items:
                 self.host.keeper.unacknowledged(self, items)
         if transport is not None:

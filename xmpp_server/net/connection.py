@@ -312,8 +312,9 @@ class Connection(asyncio.BufferedProtocol):
             self._close_timer = None
         handler = self._handler
         self._handler = _NOBODY  # breaks the reference cycle with the handler
+        error, self._error = self._error or exc, None  # its traceback leads back here
         try:
-            handler.lost(self._error or exc)
+            handler.lost(error)
         finally:
             if self.on_end is not None:
                 self.on_end()
