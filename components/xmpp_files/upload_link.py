@@ -1,0 +1,34 @@
+"""The upload service on the XMPP side: discovery and slots (XEP-0363 §3, §4)."""
+
+from __future__ import annotations
+
+import time
+from xml.etree import ElementTree as ET
+
+from slixmpp import JID
+
+from components.xmpp_files.link import Link
+from components.xmpp_files.requests import NS
+from components.xmpp_files.service import UploadService
+from components.xmpp_files.settings import Server
+
+
+class UploadLink(Link):
+    """`upload.example.org`."""
+
+    def __init__(self, server: Server, service: UploadService) -> None:
+        super().__init__(service.settings.domain, server)
+        self._service = service
+        disco = self.plugin["xep_0030"]
+        disco.add_identity("store", "file", "HTTP File Upload")
+        disco.add_feature(NS)
+        for purpose in service.settings.retentions():
+            disco.add_feature(purpose.feature)
+        form = self.plugin["xep_0004"].make_form("result")
+        form.add_field("FORM_TYPE", ftype="hidden", value=NS)
+        form.add_field("max-file-size", value=str(service.settings.max_file_bytes))
+        self.plugin["xep_0128"].set_extended_info(data=form)
+        self.answers({"get": self._grant}, f"{{{NS}}}request")
+
+    async def _grant(self, request: ET.Element, sender: str) -> ET.Element:
+        return await self._service.grant(request, JID(sender).bare, int(time.time()))
