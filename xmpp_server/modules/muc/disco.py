@@ -113,9 +113,7 @@ def room_info(room: Room) -> Form:
         Field("muc#roominfo_subject", (subject,), FieldType.TEXT_SINGLE, "Subject"),
         Field("muc#roominfo_occupants", (str(len(room.occupants)),), FieldType.TEXT_SINGLE, "Number of occupants"),
         Field("muc#roominfo_lang", (config.lang,), FieldType.TEXT_SINGLE, "Language of the discussion"),
-        Field(
-            "muc#roominfo_changesubject", ("1" if config.change_subject else "0",), FieldType.BOOLEAN, "Open subject"
-        ),
+        Field("muc#roominfo_subjectmod", ("1" if config.change_subject else "0",), FieldType.BOOLEAN, "Open subject"),
         Field("muc#maxhistoryfetch", (str(config.history),), FieldType.TEXT_SINGLE, "Messages of history, at most"),
     ]
     if config.pubsub:

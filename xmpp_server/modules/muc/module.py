@@ -60,7 +60,7 @@ class Muc(Module):
 
     name = "muc"
     xeps = (
-        Xep(45, "1.35.1"),
+        Xep(45, "1.35.5"),
         Xep(249, "1.2", "passed on as any message"),
         Xep(410, "1.1.0"),
         Xep(421, "1.0.1"),

@@ -9,7 +9,7 @@ from xmpp_server.core.hooks import Wait
 from xmpp_server.errors import Condition, ErrorType, StanzaError
 from xmpp_server.jid import JID
 from xmpp_server.modules.muc import entering, visiting
-from xmpp_server.modules.muc.effects import Destruction, Show, Welcome
+from xmpp_server.modules.muc.effects import Destruction, Show, Status, Welcome
 from xmpp_server.modules.muc.history import Wanted
 from xmpp_server.modules.muc.hooks import Entering, Moved
 from xmpp_server.modules.muc.module import Muc
@@ -166,8 +166,8 @@ class Presences:
         x = stanza.add("x", MUC_USER)
         item = x.add("item", affiliation="none", role="none")
         item.add("reason", text="You are not in the room.")
-        for code in ("110", "307", "333"):
-            x.add("status", code=code)
+        for code in (Status.SELF, Status.KICKED, Status.ERROR):
+            x.add("status", code=str(code.value))
         self._muc.service.send(Stanza.build(stanza, to, sender))
 
     def _refuse(self, stanza: Stanza, error: StanzaError) -> Wait:

@@ -9,6 +9,7 @@ from xmpp_server.core.session import Session
 from xmpp_server.errors import StanzaError
 from xmpp_server.jid import JID
 from xmpp_server.modules.muc import entering
+from xmpp_server.modules.muc.effects import Status
 from xmpp_server.modules.muc.module import Muc
 from xmpp_server.xml.element import Element
 from xmpp_server.xml.namespaces import CLIENT, MUC_USER
@@ -70,6 +71,6 @@ class Restart:
         presence = Element("presence", CLIENT, {"type": "unavailable"})
         x = presence.add("x", MUC_USER)
         x.add("item", affiliation="none", role="none")
-        for code in ("110", "332"):
-            x.add("status", code=code)
+        for code in (Status.SELF, Status.SHUTDOWN):
+            x.add("status", code=str(code.value))
         session.send_element(Stanza.build(presence, room.with_resource(visit.nick), session.jid))

@@ -81,11 +81,7 @@ def leave(
         effects = [Show(away, (seat,), codes, id=ident), Show(occupant.portrait(), room.audience(occupant))]
     if room.locked and not room.occupants.seats:  # §10.1.3: never configured
         destruction = Destruction(reason="The room was not configured")
-        return [
-            Show(away, (seat,), codes, id=ident),
-            Show(away, (seat,), destroyed=destruction),
-            Gone(destruction),
-        ]
+        return [Show(away, (seat,), codes, destroyed=destruction, id=ident), Gone(destruction)]
     return effects + room.vacated()
 
 
@@ -109,15 +105,3 @@ def destroy(room: Room, destruction: Destruction) -> list[Effect]:
         room.occupants.drop(room.key_of(occupant))
     effects.append(Gone(destruction))
     return effects
-
-
-def shut_down(room: Room) -> list[Effect]:
-    """Tell everybody of their own going, because the service stops (§15.2)."""
-    return [
-        Show(
-            Portrait(occupant, occupant.main.jid, b"", available=False),
-            tuple(occupant.seats.values()),
-            (Status.SHUTDOWN,),
-        )
-        for occupant in room.occupants
-    ]
