@@ -1,8 +1,5 @@
 from __future__ import annotations
 
-import subprocess
-import sys
-
 from xmpp_server.storage.sql.compiler import compiled_files, upgrade_sql
 from xmpp_server.storage.sql.migration import HEAD
 from xmpp_server.storage.sql.migration import upgrade_sql as compiled_upgrade_sql
@@ -27,10 +24,3 @@ def test_statements_survive_the_file() -> None:
 def test_single_steps_are_the_whole_upgrade() -> None:
     assert compiled_upgrade_sql(None, "sqlite") == upgrade_sql("sqlite", None, HEAD)
     assert compiled_upgrade_sql(HEAD, "sqlite") == ""
-
-
-def test_server_needs_neither_sqlalchemy_nor_alembic() -> None:
-    look = "import sys, xmpp_server.storage.sql.sqlite, xmpp_server.storage.sql.store, xmpp_server.app.process"
-    code = f"{look}; print(*sorted({{'alembic', 'sqlalchemy'}} & set(sys.modules)))"
-    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert result.stdout.strip() == ""
