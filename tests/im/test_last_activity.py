@@ -55,6 +55,12 @@ def test_an_account_that_has_gone(world: World, romeo: Client) -> None:
     assert last(romeo.asks("get", QUERY, "juliet@example.org")) == ("903", "Good <night>")
 
 
+def test_one_that_hides_is_not_there(world: World, romeo: Client) -> None:
+    world.login("juliet@example.org/balcony")
+    world.passes(7)
+    assert last(romeo.asks("get", QUERY, "juliet@example.org")) == ("7", "")
+
+
 def test_it_is_remembered_over_a_restart(world: World, romeo: Client) -> None:
     world.online("juliet@example.org/balcony").leaves()
     world.passes(60)

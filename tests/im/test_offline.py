@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.world import Client, World
+from tests.world import START, Client, World
 from xmpp_server.core.hooks import PresenceChange
 from xmpp_server.core.host import Limits
 from xmpp_server.im.delivery import Delivery
@@ -302,7 +302,9 @@ def test_who_came_later_gets_what_a_lost_session_has_not_acknowledged(world: Wor
     come(chamber)
     assert chamber.hears() == []
     world.passes(700)
-    assert bodies(chamber.hears()) == ["m"]
+    [message] = chamber.hears()
+    assert bodies([message]) == ["m"]
+    assert message.find("delay", DELAY).get("stamp") == "2024-02-29T12:00:00Z"  # XEP-0198 §5
     assert (stored(world), chamber.account.offline_count) == ([], 0)
 
 
@@ -369,3 +371,15 @@ def test_nothing_is_stored_for_an_account_that_is_being_deleted(world: World) ->
     romeo.says(CHAT.format(to=JULIET, id="m"))
     [error] = romeo.hears()
     assert error.find("error", CLIENT).first.name == "service-unavailable"
+
+
+def test_what_is_kept_for_a_lost_session_keeps_its_time(world: World) -> None:
+    romeo = world.login("romeo@example.org/home")
+    balcony = world.login("juliet@example.org/balcony")
+    come(balcony)
+    enable_sm(balcony)
+    romeo.says(CHAT.format(to=JULIET, id="m"))
+    world.passes(30)
+    balcony.drops()
+    [row] = world.run(world.storage.offline.load(JULIET))
+    assert row.stamp == START

@@ -73,11 +73,11 @@ class LastActivity(Module):
         return Element("query", LAST, {"seconds": str(int(self._host.now() - self._started))})
 
     def _account(self, request: IqRequest) -> Element:
-        """§3: how long ago the last resource went; 0 while one is connected."""
+        """§3: how long ago the last resource went; 0 while one is available. One that hides is not there."""
         account = request.account
         if account is None or not self._roster.may_see(account, request.sender.bare):
             raise StanzaError(Condition.FORBIDDEN)  # the same for an account that does not exist
-        if account.sessions:
+        if any(session.presence is not None for session in account.sessions.values()):
             return Element("query", LAST, {"seconds": "0"})
         last = self._last.get(account)
         stamp = last.stamp or (account.record.created if account.record is not None else self._host.utcnow())

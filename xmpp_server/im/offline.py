@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime, timedelta
 
 import structlog
 
@@ -17,7 +18,7 @@ from xmpp_server.im.delivery import CHAT, NORMAL, message_type
 from xmpp_server.jid import JID
 from xmpp_server.stanzas.delay import Delay
 from xmpp_server.storage.api import OfflineMessage, StorageError, Write
-from xmpp_server.xml.namespaces import CARBONS, CHAT_STATES, CLIENT, HINTS, SID
+from xmpp_server.xml.namespaces import CARBONS, CHAT_STATES, CLIENT, DELAY, HINTS, SID
 from xmpp_server.xml.parser import parse
 from xmpp_server.xml.stanza import Receipt, Stanza
 from xmpp_server.xml.writer import serialize
@@ -26,6 +27,7 @@ BODY = f"{CLIENT} body"
 STORE = f"{HINTS} store"
 NO_STORE = f"{HINTS} no-store"
 NO_PERMANENT_STORE = f"{HINTS} no-permanent-store"
+DELAYED = f"{DELAY} delay"
 COPIES = (f"{CARBONS} received", f"{CARBONS} sent")
 #: Payloads that alone are not worth keeping.
 TRANSIENT = (f"{CHAT_STATES} ", f"{CARBONS} private", f"{HINTS} ", f"{SID} ")
@@ -124,19 +126,20 @@ class Offline(Module):
         receipt = stanza.receipt
         if receipt is not None:
             receipt.hold()
-        self._append(account, stanza.stable_id or self._host.ids.new(), stanza, stanza.wire, receipt)
+        message = OfflineMessage(stanza.stable_id or self._host.ids.new(), self._host.utcnow(), stanza.wire)
+        self._append(account, message, stanza, receipt)
         return True
 
-    def _append(self, account: Account, ident: str, stanza: Stanza, wire: bytes, receipt: Receipt | None) -> None:
+    def _append(self, account: Account, message: OfflineMessage, stanza: Stanza, receipt: Receipt | None) -> None:
         """Write a message; its sender's receipt is released when it is committed, or the sender told that it is not."""
         account.offline_count += 1
-        write = self._host.storage.offline.append(account.jid, OfflineMessage(ident, self._host.utcnow(), wire))
+        write = self._host.storage.offline.append(account.jid, message)
 
         def done(commit: Write[None]) -> None:
             error = commit.exception()
             if error is not None:
                 account.offline_count -= 1
-                self._rows.get(account).forget(ident)
+                self._rows.get(account).forget(message.id)
                 log.error("message-not-stored", account=str(account.jid), id=stanza.id, error=str(error))
                 refusal = StanzaError(Condition.RESOURCE_CONSTRAINT, "The message could not be stored")
                 wait = self._host.router.reject(stanza, refusal)
@@ -161,7 +164,8 @@ class Offline(Module):
             if keep:
                 item.stored_id = item.stanza.stable_id or self._host.ids.new()
                 if self._rows.get(account).hold(item.stored_id):
-                    self._append(account, item.stored_id, item.stanza, item.wire, item.receipt)
+                    message = OfflineMessage(item.stored_id, self._sent_at(item), item.wire)
+                    self._append(account, message, item.stanza, item.receipt)
                     item.receipt = None
                 # Else another session of the account has it as well, and its row is on the way.
         if item.receipt is not None:
@@ -210,15 +214,21 @@ class Offline(Module):
         elif keeping(stanza)[0]:
             self._give_instead(others, item)
 
+    def _sent_at(self, item: Sent) -> datetime:
+        return self._host.utcnow() - timedelta(seconds=self._host.now() - item.sent_at)
+
     def _give_instead(self, others: Iterable[Session], item: Sent) -> None:
         """Send to other sessions what one has not acknowledged; the first of them answers for its row."""
-        ident = item.stored_id
+        ident, stanza = item.stored_id, item.stanza
+        if DELAYED not in stanza.children:  # XEP-0198 §5: with the time when it came
+            delay = Delay(self._sent_at(item), self._host.jid).to_element()
+            stanza = stanza.annotated(serialize(delay), DELAYED)
         for other in others:
             if ident is not None:
                 rows = self._rows.get(other.account)
                 rows.hold(ident)
                 rows.given.add(ident)
-            other.send(item.stanza, item.wire, ident)
+            other.send(stanza, stanza.wire, ident)
             ident = None
 
     @staticmethod

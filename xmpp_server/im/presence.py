@@ -115,7 +115,8 @@ class Presence(Module):
 
     def _breather(self, session: Session) -> list[Awaitable[None]]:
         """Let a client whose presence went to many wait until others have had a turn."""
-        copies = self._copies.get(session) + len(self._roster.audience(session.account).subscribers)
+        audience = self._roster.audience(session.account)
+        copies = self._copies.get(session) + len(audience.subscribers) + len(audience.subscriptions)
         if copies < COPIES_A_TURN:
             self._copies.set(session, copies)
             return []
