@@ -132,6 +132,14 @@ async def test_a_file_is_never_replaced_and_never_half(tmp_path):
     assert path.read_text() == "mine"
 
 
+async def test_who_waits_for_an_account_hears_of_it_once_all_is_there(tmp_path):
+    await exported(await store_of_juliet(), tmp_path / "all.xml")
+    store, heard = MemoryStorage(), []
+    importer = xep0227.Importer(store, ("capulet.lit",), on_imported=heard.append)
+    await importer.run(tmp_path / "all.xml", lambda _: None)
+    assert heard == [JULIET]
+
+
 async def test_accounts_that_exist_are_skipped(tmp_path):
     await exported(await store_of_juliet(), tmp_path / "all.xml")
     store = MemoryStorage()

@@ -132,7 +132,7 @@ class Administration:
             ControlError: The file cannot be read, or is malformed from some place on; what stood before is there.
 
         """
-        importer = xep0227.Importer(self._storage, self._hosts)
+        importer = xep0227.Importer(self._storage, self._hosts, on_imported=self._read_again)
         try:
             report = await importer.run(path, progress)
         except OSError as error:
@@ -140,6 +140,13 @@ class Administration:
         except xep0227.FormatError as error:
             raise ControlError(f"{path}: {error}; what stood before was imported") from None
         return {"imported": report.imported, "skipped": report.skipped, "ignored": report.ignored}
+
+    def _read_again(self, jid: JID) -> None:
+        """Forget what a running server has read of an account whose import was under way."""
+        accounts = self._hosts[jid.domainpart].accounts
+        account = accounts.get(jid.localpart or "")
+        if account is not None and not account.sessions:
+            accounts.forget(jid.localpart or "")
 
     def _account(self, arguments: Mapping[str, object]) -> tuple[Host, JID]:
         text = _text(arguments, "jid")
