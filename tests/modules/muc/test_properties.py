@@ -13,6 +13,7 @@ from xmpp_server.jid import JID
 from xmpp_server.modules.muc import configuring, entering, power, visiting
 from xmpp_server.modules.muc.effects import Effect, Gone, Show
 from xmpp_server.modules.muc.nicks import nick_key
+from xmpp_server.modules.muc.occupants import NOTHING
 from xmpp_server.modules.muc.roles import Affiliation, Role
 from xmpp_server.modules.muc.room import Room, RoomLimits
 from xmpp_server.modules.muc.settings import RoomConfig
@@ -88,7 +89,7 @@ class Coven(RuleBasedStateMachine):
     def change_nick(self, client: JID, nick: str) -> None:
         seat = self.room.occupants.seats.get(client)
         if seat is not None:
-            self.attempt(visiting.change_nick, self.room, seat, nick, b"")
+            self.attempt(visiting.change_nick, self.room, seat, nick, NOTHING)
 
     @rule(actor=clients, nick=nicks, role=st.sampled_from(Role))
     def change_role(self, actor: JID, nick: str, role: Role) -> None:

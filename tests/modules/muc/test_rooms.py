@@ -156,6 +156,19 @@ def test_a_planned_restart(coven: Coven, persistent: str) -> None:
     assert next(iter(restored.sm.queue)).wire.startswith(b"<presence from='coven@chat.example.org/firstwitch'")
 
 
+@pytest.mark.parametrize("asleep", [False, True])
+def test_a_deleted_account_is_forgotten(settled: Coven, asleep: bool) -> None:
+    settled.administers(CRONE, "<item affiliation='admin' jid='wiccarocks@example.org'/>")
+    if asleep:
+        left(settled)
+        settled.world.passes(200)
+        assert settled.muc.rooms.get("coven") is None
+    settled.world.run(settled.world.host.provisioning.delete(JID.parse(CRONE).bare))
+    room = settled.open().room
+    assert JID.parse(CRONE).bare not in room.affiliates
+    assert room.owners() == ["wiccarocks@example.org"]
+
+
 def test_a_session_that_hibernates_stays_in_the_room(coven: Coven) -> None:
     coven.founded()
     hag = coven.enters(HAG, "thirdwitch")

@@ -60,6 +60,9 @@ def test_availability(coven: Coven, hag: Client) -> None:
     for client in (coven.client(CRONE), hag):
         [presence] = client.hears()
         assert [child.name for child in presence.elements()] == ["show", "status", "x", "occupant-id"]
+    hag.says(f"<presence to='{ROOM}/thirdwitch' xml:lang='cy'><status>wedi mynd</status></presence>")
+    [presence] = coven.client(CRONE).hears()
+    assert presence.get("xml:lang") == "cy"
 
 
 def test_leaving(coven: Coven, hag: Client) -> None:
@@ -142,6 +145,13 @@ def test_ghosts(coven: Coven, hag: Client, reason: str, gone: bool, name: str) -
     if gone:
         assert codes(heard[0]) == {"333"}
         assert codes(remote.hears()[0]) == {"110", "333"}
+
+
+def test_an_error_without_a_reason(coven: Coven, hag: Client) -> None:
+    hag.says(f"<message to='{ROOM}' type='error'/>")
+    assert not hag.hears()
+    hag.says(f"<presence to='{ROOM}/thirdwitch' type='error'/>")
+    assert codes(hag.hears()[0]) == {"110", "333"}
 
 
 def test_presence_that_is_not_broadcast(coven: Coven) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from xmpp_server.modules.muc.admin_iq import AdminIq
+from xmpp_server.modules.muc.departed import Departed
 from xmpp_server.modules.muc.disco import Discovery
 from xmpp_server.modules.muc.invitations import Invitations
 from xmpp_server.modules.muc.messages import Messages
@@ -27,4 +28,5 @@ Muc.parts = (
     Discovery,
     Relay,
     Restart,
+    Departed,
 )

@@ -132,9 +132,11 @@ class Broadcast:
         if show.destroyed is not None:
             x.append(destroy_element(show.destroyed))
         extra = self._hooks.shown.gather(Shown(open_, portrait)).extra if self._hooks.shown.handlers else []
-        inner = b"".join((portrait.payload, serialize(x), occupant_id(portrait.occupant.id), *extra))
+        inner = b"".join((portrait.payload.inner, serialize(x), occupant_id(portrait.occupant.id), *extra))
         kind = None if portrait.available else "unavailable"
-        return copies("presence", portrait.jid, inner, _PRESENCE_TAGS, kind=kind, id=show.id if own else None)
+        ident = show.id if own else None
+        lang = portrait.payload.lang
+        return copies("presence", portrait.jid, inner, _PRESENCE_TAGS, kind=kind, id=ident, lang=lang)
 
     # Messages of the room.
 

@@ -6,11 +6,13 @@ from xmpp_server.core import discovery
 from xmpp_server.core.hooks import Disco
 from xmpp_server.core.iq import IqRequest, Reply, To
 from xmpp_server.errors import Condition, StanzaError
-from xmpp_server.modules.muc.form import features
+from xmpp_server.modules.muc.form import ROOM_CONFIG, features
 from xmpp_server.modules.muc.hooks import RoomDisco
 from xmpp_server.modules.muc.module import Muc
+from xmpp_server.modules.muc.register import FORM as REGISTER_FORM
 from xmpp_server.modules.muc.room import Room
 from xmpp_server.modules.muc.rooms import OpenRoom
+from xmpp_server.modules.muc.voice import FORM as REQUEST_FORM
 from xmpp_server.stanzas.forms import Field, FieldType, Form, FormType, hidden_form_type
 from xmpp_server.stanzas.iq import IqType
 from xmpp_server.stanzas.rsm import PageRequest, paginate
@@ -80,8 +82,11 @@ class Discovery:
         room = open_.room
         disco.identities.append(("conference", "text", room.config.name or room.jid.localpart or ""))
         disco.features.update((DISCO_INFO, DISCO_ITEMS, MUC, STABLE_ID, SELF_PING, OCCUPANT_ID, SID))
+        disco.features.update((ROOM_CONFIG, ROOM_INFO))
         if room.config.registration:
-            disco.features.add(REGISTER)
+            disco.features.update((REGISTER, REGISTER_FORM))
+        if room.config.voice_requests:
+            disco.features.add(REQUEST_FORM)
         disco.features.update(features(room.config, self._muc.settings))
         disco.forms.append(room_info(room).to_element())
 

@@ -9,7 +9,7 @@ from xmpp_server.errors import Condition, StanzaError
 from xmpp_server.jid import JID
 from xmpp_server.modules.muc.effects import Effect, Show, Status, Welcome
 from xmpp_server.modules.muc.nicks import check_nick
-from xmpp_server.modules.muc.occupants import Occupant, Seat
+from xmpp_server.modules.muc.occupants import NOTHING, Occupant, Payload, Seat
 from xmpp_server.modules.muc.roles import Affiliation, Privilege, has
 from xmpp_server.modules.muc.room import Affiliate, Room
 from xmpp_server.modules.muc.visiting import change_nick
@@ -22,7 +22,7 @@ class Entry:
     jid: JID
     nick: str
     occupant_id: str
-    payload: bytes = b""
+    payload: Payload = NOTHING
     password: str = ""
     id: str | None = None
 

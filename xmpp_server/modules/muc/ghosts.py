@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from xmpp_server.jid import JID
 from xmpp_server.modules.muc import visiting
 from xmpp_server.modules.muc.effects import Status
+from xmpp_server.modules.muc.occupants import NOTHING
 from xmpp_server.modules.muc.rooms import OpenRoom
 from xmpp_server.xml.namespaces import STANZA_ERRORS
 from xmpp_server.xml.stanza import Stanza
@@ -44,7 +45,11 @@ class Ghosts:
 
     def failed(self, open_: OpenRoom, stanza: Stanza, sender: JID) -> bool:
         """Take an error from a client; true if the client is gone by that."""
-        if sender not in open_.room.occupants.seats or condition_of(stanza) not in UNDELIVERED:
+        if sender not in open_.room.occupants.seats:
             return False
-        self._muc.emit(open_, visiting.leave(open_.room, sender, b"", (Status.ERROR,)))
+        condition = condition_of(stanza)
+        # who refuses presence without a reason refuses all of it
+        if condition not in UNDELIVERED and not (stanza.name == "presence" and not condition):
+            return False
+        self._muc.emit(open_, visiting.leave(open_.room, sender, NOTHING, (Status.ERROR,)))
         return True

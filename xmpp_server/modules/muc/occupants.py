@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from xmpp_server.jid import JID
 from xmpp_server.modules.muc.roles import Affiliation, Role
@@ -13,12 +13,22 @@ if TYPE_CHECKING:
     from xmpp_server.modules.muc.limits import Bucket
 
 
+class Payload(NamedTuple):
+    """What presence says beside the room's own: the children as XML, and the `xml:lang` attribute, both as bytes."""
+
+    inner: bytes = b""
+    lang: bytes = b""
+
+
+NOTHING = Payload()
+
+
 class Seat:
     """One client in the room. `payload` is what its presence says, as XML that the room does not look at."""
 
     __slots__ = ("bucket", "jid", "occupant", "payload", "session")
 
-    def __init__(self, jid: JID, occupant: Occupant, payload: bytes) -> None:
+    def __init__(self, jid: JID, occupant: Occupant, payload: Payload) -> None:
         self.jid = jid
         self.occupant = occupant
         self.payload = payload
@@ -35,7 +45,7 @@ class Portrait:
 
     __slots__ = ("affiliation", "available", "jid", "nick", "occupant", "payload", "real", "rendered", "role")
 
-    def __init__(self, occupant: Occupant, real: JID, payload: bytes, *, available: bool = True) -> None:
+    def __init__(self, occupant: Occupant, real: JID, payload: Payload, *, available: bool = True) -> None:
         self.occupant = occupant
         self.nick = occupant.nick
         self.jid = occupant.jid

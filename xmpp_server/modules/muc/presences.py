@@ -14,11 +14,11 @@ from xmpp_server.modules.muc.history import Wanted
 from xmpp_server.modules.muc.hooks import Entering, Moved
 from xmpp_server.modules.muc.module import Muc
 from xmpp_server.modules.muc.nicks import nick_key
-from xmpp_server.modules.muc.occupants import Seat
+from xmpp_server.modules.muc.occupants import NOTHING, Payload, Seat
 from xmpp_server.modules.muc.roles import Role
 from xmpp_server.modules.muc.rooms import OpenRoom
 from xmpp_server.modules.muc.welcome import Greeter
-from xmpp_server.modules.muc.wire import ENTRY_TAG, NOT_IN_PRESENCE, inner_of
+from xmpp_server.modules.muc.wire import ENTRY_TAG, NOT_IN_PRESENCE, inner_of, lang_of
 from xmpp_server.stanzas.delay import parse_datetime
 from xmpp_server.stanzas.error import error_element
 from xmpp_server.stanzas.presence import PresenceType, presence_type
@@ -146,7 +146,7 @@ class Presences:
             raise StanzaError(Condition.POLICY_VIOLATION, "Slower, please", type=ErrorType.WAIT)
         payload = self._payload(stanza)
         if seat.occupant.role is Role.VISITOR and not room.config.visitor_status:
-            payload = b""
+            payload = NOTHING
         if nick != seat.occupant.nick:
             effects = visiting.change_nick(room, seat, nick, payload, stanza.id)
         else:
@@ -181,13 +181,13 @@ class Presences:
         reply.append(error_element(error, CLIENT, stanza.to.bare))
         return self._muc.host.router.route(Stanza.build(reply, stanza.to, stanza.sender))
 
-    def _payload(self, stanza: Stanza, *, limited: bool = True) -> bytes:
-        payload = inner_of(stanza, NOT_IN_PRESENCE)
-        if len(payload) > self._muc.config.presence_bytes:
+    def _payload(self, stanza: Stanza, *, limited: bool = True) -> Payload:
+        inner = inner_of(stanza, NOT_IN_PRESENCE)
+        if len(inner) > self._muc.config.presence_bytes:
             if limited:
                 raise StanzaError(Condition.POLICY_VIOLATION, "Your presence says too much")
-            return b""
-        return payload
+            return NOTHING
+        return Payload(inner, lang_of(stanza)) if inner else NOTHING
 
 
 def wanted_of(x: Element) -> Wanted:

@@ -11,6 +11,7 @@ from xmpp_server.jid import JID
 from xmpp_server.modules.muc import entering
 from xmpp_server.modules.muc.effects import Status
 from xmpp_server.modules.muc.module import Muc
+from xmpp_server.modules.muc.occupants import Payload
 from xmpp_server.xml.element import Element
 from xmpp_server.xml.namespaces import CLIENT, MUC_USER
 from xmpp_server.xml.stanza import Stanza
@@ -19,7 +20,8 @@ from xmpp_server.xml.stanza import Stanza
 class _Visit(msgspec.Struct, array_like=True):
     room: str
     nick: str
-    payload: bytes
+    inner: bytes
+    lang: bytes
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -40,7 +42,7 @@ class Restart:
         for open_ in self._muc.rooms.open_rooms():
             seat = open_.room.occupants.seats.get(state.session.jid)
             if seat is not None:
-                visits.append(_Visit(open_.room.jid.localpart or "", seat.occupant.nick, seat.payload))
+                visits.append(_Visit(open_.room.jid.localpart or "", seat.occupant.nick, *seat.payload))
         if visits:
             state.data[self._muc.name] = _encode(visits)
 
@@ -57,7 +59,9 @@ class Restart:
             if open_ is None:  # a temporary one
                 self._farewell(session, room, visit)
                 continue
-            entry = entering.Entry(session.jid, visit.nick, ident, visit.payload, open_.room.config.password)
+            entry = entering.Entry(
+                session.jid, visit.nick, ident, Payload(visit.inner, visit.lang), open_.room.config.password
+            )
             try:
                 entering.enter(open_.room, entry)  # nobody is told: to the others, nobody was away
             except StanzaError:

@@ -12,7 +12,7 @@ from xmpp_server.jid import JID
 from xmpp_server.modules.muc.effects import Effect, Gone, Show
 from xmpp_server.modules.muc.history import History, Line
 from xmpp_server.modules.muc.nicks import nick_key
-from xmpp_server.modules.muc.occupants import Occupant, Occupants, Portrait, Seat
+from xmpp_server.modules.muc.occupants import NOTHING, Occupant, Occupants, Portrait, Seat
 from xmpp_server.modules.muc.roles import Affiliation, Role
 from xmpp_server.modules.muc.settings import RoomConfig
 
@@ -138,7 +138,7 @@ class Room:
         was, occupant.visible = occupant.visible, self.is_shown(occupant)
         occupant.touch()
         if was and not occupant.visible:
-            away = Portrait(occupant, occupant.main.jid, b"", available=False)
+            away = Portrait(occupant, occupant.main.jid, NOTHING, available=False)
             others = [seat for seat in self.everybody() if seat.occupant is not occupant]
             return [
                 Show(away, others),

@@ -141,6 +141,10 @@ class Rooms:
         """Return the rooms in memory."""
         return list(self._open.values())
 
+    def stored(self) -> list[JID]:
+        """Return the addresses of all stored rooms; they are `ready`."""
+        return [JID.of(localpart, self._service.jid.domainpart) for localpart in self._index or ()]
+
     def public(self) -> list[tuple[JID, str]]:
         """Return address and name of all rooms that strangers may find, in the order of their addresses."""
         names = {localpart: entry.name for localpart, entry in (self._index or {}).items() if entry.public}

@@ -8,12 +8,12 @@ from xmpp_server.errors import Condition, StanzaError
 from xmpp_server.jid import JID
 from xmpp_server.modules.muc.effects import Destruction, Effect, Gone, Show, Status
 from xmpp_server.modules.muc.nicks import check_nick
-from xmpp_server.modules.muc.occupants import Occupant, Portrait, Seat
+from xmpp_server.modules.muc.occupants import NOTHING, Occupant, Payload, Portrait, Seat
 from xmpp_server.modules.muc.roles import Affiliation, Role
 from xmpp_server.modules.muc.room import Room
 
 
-def update(room: Room, seat: Seat, payload: bytes, ident: str | None = None) -> list[Effect]:
+def update(room: Room, seat: Seat, payload: Payload, ident: str | None = None) -> list[Effect]:
     """Show a changed presence (§7.7)."""
     occupant = seat.occupant
     seat.payload = payload
@@ -22,7 +22,7 @@ def update(room: Room, seat: Seat, payload: bytes, ident: str | None = None) -> 
     return [Show(occupant.portrait(), room.audience(occupant), id=ident)]
 
 
-def change_nick(room: Room, seat: Seat, nick: str, payload: bytes, ident: str | None = None) -> list[Effect]:
+def change_nick(room: Room, seat: Seat, nick: str, payload: Payload, ident: str | None = None) -> list[Effect]:
     """Give an occupant another nickname, with all its clients (§7.6).
 
     Raises:
@@ -46,10 +46,10 @@ def change_nick(room: Room, seat: Seat, nick: str, payload: bytes, ident: str | 
     return effects
 
 
-def rename(room: Room, seat: Seat, key: str, nick: str, payload: bytes) -> list[Effect]:
+def rename(room: Room, seat: Seat, key: str, nick: str, payload: Payload) -> list[Effect]:
     """Change a nickname that was found free; the new one is still to be shown."""
     occupant = seat.occupant
-    old = Portrait(occupant, seat.jid, b"", available=False)
+    old = Portrait(occupant, seat.jid, NOTHING, available=False)
     old.role = occupant.role  # §7.6: who changes the nickname does not lose the role
     to = room.audience(occupant)
     del room.occupants.by_nick[room.key_of(occupant)]
@@ -63,7 +63,7 @@ def rename(room: Room, seat: Seat, key: str, nick: str, payload: bytes) -> list[
 def leave(
     room: Room,
     jid: JID,
-    payload: bytes = b"",
+    payload: Payload = NOTHING,
     codes: tuple[Status, ...] = (),
     ident: str | None = None,
 ) -> list[Effect]:
@@ -90,7 +90,7 @@ def remove(
 ) -> list[Effect]:
     """Put an occupant out, with all its clients. The end of an emptied room is the caller's to note."""
     to = room.audience(occupant)
-    away = Portrait(occupant, occupant.main.jid, b"", available=False)
+    away = Portrait(occupant, occupant.main.jid, NOTHING, available=False)
     room.occupants.drop(room.key_of(occupant))
     return [Show(away, to, tuple(codes), (), actor, reason, new_nick)]
 
@@ -99,7 +99,7 @@ def destroy(room: Room, destruction: Destruction) -> list[Effect]:
     """End the room: each client hears of its own going only (§10.9)."""
     effects: list[Effect] = []
     for occupant in tuple(room.occupants):
-        away = Portrait(occupant, occupant.main.jid, b"", available=False)
+        away = Portrait(occupant, occupant.main.jid, NOTHING, available=False)
         away.affiliation = Affiliation.NONE
         effects.append(Show(away, tuple(occupant.seats.values()), destroyed=destruction))
         room.occupants.drop(room.key_of(occupant))
