@@ -194,12 +194,30 @@ def test_another_language_is_answered_in_english(romeo: Client) -> None:
     assert answer.first.get("xml:lang") == "en"
 
 
+def flaw(answer: Element) -> str:
+    assert answer.first is not None, answer
+    note = answer.first.find("note", COMMANDS)
+    assert note is not None
+    assert note.get("type") == "error"
+    return note.text
+
+
+@pytest.mark.parametrize(("service", "expected"), [("", "Required: service"), ("x", "Not one of the options: service")])
+def test_a_wrong_value_is_told_by_a_note_with_the_same_stage(romeo: Client, service: str, expected: str) -> None:
+    first = command(romeo)
+    answer = command(romeo, session(first), submit(service=service))
+    assert (status(answer), actions(answer), session(answer)) == ("executing", actions(first), session(first))
+    assert flaw(answer) == expected
+    assert answer.first is not None
+    assert Form.of(answer.first) == CHOICE
+    assert status(command(romeo, session(first), submit(service="httpd"))) == "executing"
+
+
 @pytest.mark.parametrize(
     "content",
     [
         "",
         submit(),
-        submit(service="nonesuch"),
         "<x xmlns='jabber:x:data' type='nonsense'/>",
         "<x xmlns='jabber:x:data' type='submit'><field type='text-single'><value>x</value></field></x>",
     ],
@@ -219,7 +237,9 @@ def test_a_cancelled_form_counts_as_submitted(romeo: Client) -> None:
 def test_a_command_that_refuses_leaves_the_stage_as_it_was(romeo: Client) -> None:
     first = command(romeo)
     command(romeo, session(first), submit(service="httpd"))
-    assert app_condition(command(romeo, session(first), submit(state="broken"))) == ("conflict", "")
+    answer = command(romeo, session(first), submit(state="broken"))
+    assert (status(answer), actions(answer)) == ("executing", ("complete", ["prev", "complete"]))
+    assert flaw(answer) == "conflict"
     assert status(command(romeo, session(first), submit(state="on"))) == "completed"
     assert condition(command(romeo, node="fail")) == "not-allowed"
 

@@ -35,6 +35,17 @@ class Action(StrEnum):
 
 ACTIONS = {member.value: member for member in Action}
 
+#: What the requester can mend by filling in the form again: told as a note, and the stage stays as it was.
+MENDABLE = frozenset(
+    (
+        Condition.CONFLICT,
+        Condition.ITEM_NOT_FOUND,
+        Condition.JID_MALFORMED,
+        Condition.NOT_ACCEPTABLE,
+        Condition.NOT_ALLOWED,
+    )
+)
+
 #: What was filled in, by field; fields left out are absent.
 Values = Mapping[str, tuple[str, ...]]
 
@@ -230,9 +241,13 @@ class Commands(Module):
         ask = session.stages[-1]
         if action is (Action.NEXT if ask.last else Action.COMPLETE):
             raise refusal("bad-action", "That is not among the actions of this stage")
-        values = _values(ask.form, request.payload)
-        # After an error the stage stays as it was, for another try.
-        stage = await ask.submit(request.sender, values)
+        try:
+            stage = await ask.submit(request.sender, _values(ask.form, request.payload))
+        except StanzaError as error:
+            if error.condition not in MENDABLE:
+                raise
+            self._renew(ident, session)
+            return _executing(session.command, ident, session.stages, error.text or error.condition.value)
         if isinstance(stage, Done):
             self._forget(ident)
             return _completed(session.command, ident, stage)
@@ -270,13 +285,24 @@ class Commands(Module):
 
 
 def _values(form: Form, payload: Element) -> Values:
-    """Read the submitted form; any flaw is a bad-payload (§4.4). A cancelled form counts as submitted (§3.5.1)."""
+    """Read what was filled in. A cancelled form counts as submitted (§3.5.1).
+
+    Raises:
+        StanzaError: not-acceptable; the user has filled in a wrong value, or none. bad-payload; the client has not
+            sent the form that it was asked for (§4.4).
+
+    """
     try:
         submitted = Form.of(payload)
         if submitted is None:
             raise refusal("bad-payload", "The form is missing")
+        missing = [field.var for field in form.fields if field.required and submitted.field(field.var) is None]
+        if missing:
+            raise refusal("bad-payload", f"Required: {', '.join(missing)}")
         return accept(form, Form(FormType.SUBMIT, submitted.fields))
     except StanzaError as error:
+        if error.condition is Condition.NOT_ACCEPTABLE:
+            raise
         raise refusal("bad-payload", error.text) from None
 
 
@@ -287,14 +313,15 @@ def _answer(command: Command, ident: str, status: str, children: Sequence[Elemen
     return element
 
 
-def _executing(command: Command, ident: str, stages: Sequence[Ask]) -> Element:
-    """Return the stage's form with what may be done with it (§3.4)."""
+def _executing(command: Command, ident: str, stages: Sequence[Ask], flaw: str = "") -> Element:
+    """Return the stage's form with what may be done with it (§3.4), and what was wrong with the last try (§4.3)."""
     default = Action.COMPLETE if stages[-1].last else Action.NEXT
     actions = Element("actions", COMMANDS, {"execute": default.value})
     if len(stages) > 1:
         actions.add("prev")
     actions.add(default.value)
-    return _answer(command, ident, "executing", (actions, stages[-1].form.to_element()))
+    notes = [Element("note", COMMANDS, {"type": "error"}, flaw)] if flaw else []
+    return _answer(command, ident, "executing", (actions, *notes, stages[-1].form.to_element()))
 
 
 def _completed(command: Command, ident: str, done: Done) -> Element:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pytest
 
 from tests.modules.conftest import IM, condition
@@ -13,7 +15,7 @@ from xmpp_server.modules.admin.forms import ADMIN
 from xmpp_server.modules.commands import Commands
 from xmpp_server.modules.disco import ServiceDiscovery
 from xmpp_server.sasl.credentials import verify_password
-from xmpp_server.stanzas.forms import Form
+from xmpp_server.stanzas.forms import Form, FormType
 from xmpp_server.xml.element import Element
 from xmpp_server.xml.namespaces import CLIENT, COMMANDS, ROSTER
 
@@ -48,13 +50,16 @@ def fill(client: Client, name: str, **values: Values) -> Element:
     assert first.first is not None
     assert first.first.get("status") == "executing"
     assert form(first).form_type == ADMIN
+    return execute(client, name, f"sessionid='{first.first.get('sessionid')}'", submission(values))
+
+
+def submission(values: Mapping[str, Values]) -> str:
     fields = f"<field type='hidden' var='FORM_TYPE'><value>{ADMIN}</value></field>"
     for var, value in values.items():
         lines = [value] if isinstance(value, str) else value
-        name_ = var.replace("_verify", "-verify")
-        fields += f"<field var='{name_}'>" + "".join(f"<value>{line}</value>" for line in lines) + "</field>"
-    submission = f"<x xmlns='jabber:x:data' type='submit'>{fields}</x>"
-    return execute(client, name, f"sessionid='{first.first.get('sessionid')}'", submission)
+        name = var.replace("_verify", "-verify")
+        fields += f"<field var='{name}'>" + "".join(f"<value>{line}</value>" for line in lines) + "</field>"
+    return f"<x xmlns='jabber:x:data' type='submit'>{fields}</x>"
 
 
 def form(answer: Element) -> Form:
@@ -74,6 +79,17 @@ def app_condition(answer: Element) -> str | None:
     error = answer.find("error", CLIENT)
     assert error is not None
     return next((child.name for child in error.elements() if child.ns == COMMANDS), None)
+
+
+def flaw(answer: Element) -> str:
+    """What was wrong with the form: told with the same stage again."""
+    assert answer.first is not None
+    assert answer.first.get("status") == "executing", answer
+    assert form(answer).type is FormType.FORM
+    note = answer.first.find("note", COMMANDS)
+    assert note is not None
+    assert note.get("type") == "error"
+    return note.text
 
 
 def test_nobody_else_may(world: World) -> None:
@@ -108,6 +124,8 @@ def test_admins_find_the_commands(world: World, admin: Client) -> None:
         "get-user-lastlogin",
         "user-stats",
         *(f"get-{kind}-users-{what}" for kind in KINDS for what in ("num", "list")),
+        "get-active-users",
+        "get-idle-users",
         "announce",
         "set-motd",
         "edit-motd",
@@ -141,26 +159,41 @@ def test_add_user(world: World, admin: Client) -> None:
     record = world.run(world.storage.accounts.get(JID.parse(JULIET)))
     assert record is not None
     assert verify_password(record.credentials["SHA-256"], "SHA-256", "R0m30")
-    assert condition(fill(admin, "add-user", accountjid=JULIET, password="other")) == "conflict"
+    answer = fill(admin, "add-user", accountjid=JULIET, password="other")
+    assert flaw(answer) == f"{JULIET} exists already"
+    # The stage is as it was.
+    assert answer.first is not None
+    again = f"sessionid='{answer.first.get('sessionid')}'"
+    done(execute(admin, "add-user", again, submission({"accountjid": "romeo@example.org", "password": "other"})))
 
 
 @pytest.mark.parametrize(
-    "values",
+    ("values", "expected"),
     [
-        {"accountjid": JULIET},
-        {"accountjid": JULIET, "password": ""},
-        {"accountjid": JULIET, "password": "a", "password_verify": "b"},
-        {"accountjid": "example.org", "password": "a"},
-        {"accountjid": f"{JULIET}/balcony", "password": "a"},
-        {"accountjid": "juliet@example.net", "password": "a"},
-        {"accountjid": "@", "password": "a"},
-        {"accountjid": "", "password": "a"},
-        {"password": "a"},
+        ({"accountjid": JULIET, "password": ""}, "Required: password"),
+        ({"accountjid": JULIET, "password": "a", "password_verify": "b"}, "The passwords are not the same"),
+        ({"accountjid": JULIET, "password": "\u0e01\u200d"}, "This cannot be a password"),
+        ({"accountjid": "example.org", "password": "a"}, "example.org is not of the form user@host"),
+        ({"accountjid": "juliet@example.net", "password": "a"}, "juliet@example.net is not of example.org"),
+        ({"accountjid": "juliet@capulet@example.org", "password": "a"}, "Not a Jabber ID: accountjid"),
+        ({"accountjid": "", "password": "a"}, "Required: accountjid"),
     ],
 )
+def test_add_user_with_a_wrong_value(admin: Client, values: dict[str, Values], expected: str) -> None:
+    assert flaw(fill(admin, "add-user", **values)).startswith(expected)
+
+
+@pytest.mark.parametrize("values", [{"accountjid": JULIET}, {"password": "a"}])
 def test_add_user_with_a_bad_payload(admin: Client, values: dict[str, Values]) -> None:
+    """XEP-0050 §4.4: "the data form did not provide one or more required fields"."""
     answer = fill(admin, "add-user", **values)
     assert (condition(answer), app_condition(answer)) == ("bad-request", "bad-payload")
+
+
+def test_a_session_stands_for_its_account(world: World, admin: Client) -> None:
+    done(fill(admin, "add-user", accountjid=f"{JULIET}/balcony", password="R0m30"))
+    done(fill(admin, "delete-user", accountjids=f"{JULIET}/balcony"))
+    assert world.run(world.storage.accounts.list(HOST)) == ["admin@example.org"]
 
 
 def test_delete_user(world: World, admin: Client) -> None:
@@ -189,22 +222,24 @@ def test_disable_and_reenable_user(world: World, admin: Client) -> None:
 @pytest.mark.parametrize("name", ["delete-user", "disable-user", "reenable-user"])
 def test_all_accounts_must_exist(world: World, admin: Client, name: str) -> None:
     world.create(JULIET)
-    assert condition(fill(admin, name, accountjids=[JULIET, "nobody@example.org"])) == "item-not-found"
-    assert world.run(world.storage.accounts.get(JID.parse(JULIET))) is not None
-    assert app_condition(fill(admin, name, accountjids="juliet@example.net")) == "bad-payload"
-    assert app_condition(fill(admin, name, accountjids=f"{JULIET}/balcony")) == "bad-payload"
+    answer = fill(admin, name, accountjids=[JULIET, "nobody@example.org"])
+    assert flaw(answer) == "There is no account nobody@example.org"
+    record = world.run(world.storage.accounts.get(JID.parse(JULIET)))
+    assert record is not None
+    assert record.enabled
+    assert flaw(fill(admin, name, accountjids="juliet@example.net")) == "juliet@example.net is not of example.org"
 
 
 @pytest.mark.parametrize("name", ["delete-user", "disable-user"])
 def test_admins_do_not_lock_themselves_out(admin: Client, name: str) -> None:
-    assert condition(fill(admin, name, accountjids="admin@example.org")) == "not-allowed"
+    assert flaw(fill(admin, name, accountjids="admin@example.org")) == "Not to yourself"
 
 
 def test_end_user_session(world: World, admin: Client) -> None:
     one, two, three = (world.online(f"{JULIET}/{resource}") for resource in ("a", "b", "c"))
     done(fill(admin, "end-user-session", accountjids=f"{JULIET}/a"))
     assert (one.transport.closed, two.transport.closed) == (True, False)
-    assert condition(fill(admin, "end-user-session", accountjids=f"{JULIET}/a")) == "item-not-found"
+    assert flaw(fill(admin, "end-user-session", accountjids=f"{JULIET}/a")) == f"{JULIET}/a has no session"
     done(fill(admin, "end-user-session", accountjids=JULIET))
     assert two.transport.closed
     assert three.transport.closed
@@ -220,7 +255,7 @@ def test_change_user_password(world: World, admin: Client) -> None:
     assert record is not None
     assert verify_password(record.credentials["SHA-1"], "SHA-1", "V3r0n4")
     answer = fill(admin, "change-user-password", accountjid="nobody@example.org", password="x")
-    assert condition(answer) == "item-not-found"
+    assert flaw(answer) == "There is no account nobody@example.org"
 
 
 def test_get_user_roster(world: World, admin: Client) -> None:
@@ -235,7 +270,8 @@ def test_get_user_roster(world: World, admin: Client) -> None:
     assert query is not None
     [item] = query.elements()
     assert (item.get("jid"), item.get("name"), item.get("subscription")) == ("romeo@example.net", "Romeo", "both")
-    assert condition(fill(admin, "get-user-roster", accountjids="nobody@example.org")) == "item-not-found"
+    answer = fill(admin, "get-user-roster", accountjids="nobody@example.org")
+    assert flaw(answer) == "There is no account nobody@example.org"
 
 
 def test_get_user_last_login(world: World, admin: Client) -> None:
@@ -269,7 +305,10 @@ def test_user_stats(world: World, admin: Client) -> None:
     assert answer.values("ipaddresses") == ("192.0.2.1",)
     assert answer.value("rostersize") == "1"
     assert answer.values("onlineresources") == ("balcony", "chamber")
-    assert condition(fill(admin, "user-stats", accountjid="juliet@example.net")) == "item-not-found"
+    stranger = fill(admin, "user-stats", accountjid="juliet@example.net")
+    assert flaw(stranger) == "There is no account juliet@example.net"
+    several = fill(admin, "user-stats", accountjids=[JULIET, "admin@example.org"])
+    assert flaw(several) == "Statistics are those of one account"
 
 
 def test_numbers_and_lists(world: World, admin: Client) -> None:
@@ -294,7 +333,7 @@ def test_numbers_and_lists(world: World, admin: Client) -> None:
     assert jids("idle", "activeuserjids", "25") == (JULIET,)
     # the specification's examples call them so
     assert form(done(fill(admin, "get-idle-users"))).values("activeuserjids") == (JULIET,)
-    assert app_condition(fill(admin, "get-online-users-list", max_items="1000000")) == "bad-payload"
+    assert flaw(fill(admin, "get-online-users-list", max_items="1000000")) == "Not one of the options: max_items"
 
 
 def test_a_long_list_is_cut(world: World, admin: Client) -> None:
@@ -327,7 +366,7 @@ def comes(world: World, jid: str) -> list[str]:
 
 
 def test_the_message_of_the_day_is_seen_once(world: World, admin: Client) -> None:
-    assert condition(execute(admin, "delete-motd")) == "item-not-found"
+    done(execute(admin, "delete-motd"))  # there is none
     done(fill(admin, "set-motd", motd=["Don&apos;t forget:", "tomorrow night"]))
     assert comes(world, f"{JULIET}/balcony") == ["Don't forget:\ntomorrow night"]
     assert comes(world, f"{JULIET}/balcony") == []
@@ -383,7 +422,7 @@ def test_the_service_stops_where_it_can(world: World, admin: Client, name: str, 
     assert not stopped
     world.passes(2)
     assert stopped == [restart]
-    assert app_condition(fill(admin, name, delay="1")) == "bad-payload"
+    assert flaw(fill(admin, name, delay="1")) == "Not one of the options: delay"
 
 
 def test_idle_is_a_matter_of_configuration() -> None:

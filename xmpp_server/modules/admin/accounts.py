@@ -17,7 +17,7 @@ from xmpp_server.modules.admin.forms import (
     blank,
     text,
 )
-from xmpp_server.modules.commands import Command, Done, Stage, Values, refusal
+from xmpp_server.modules.commands import Command, Done, Stage, Values
 from xmpp_server.sasl.credentials import PasswordError
 from xmpp_server.stanzas.forms import Field, FieldType, Form
 from xmpp_server.storage.api import NoSuchAccountError
@@ -76,13 +76,13 @@ class AccountCommands:
         self._check_ours(jid)
         password = text(values, "password")
         if text(values, "password-verify") not in ("", password):
-            raise refusal("bad-payload", "The passwords are not the same")
+            raise StanzaError(Condition.NOT_ACCEPTABLE, "The passwords are not the same")
         try:
             await self._provisioning.create(jid, password)
         except AccountExistsError:
             raise StanzaError(Condition.CONFLICT, f"{jid} exists already") from None
         except PasswordError as error:
-            raise refusal("bad-payload", f"This cannot be a password: {error}") from None
+            raise StanzaError(Condition.NOT_ACCEPTABLE, f"This cannot be a password: {error}") from None
         return Done()
 
     async def delete(self, requester: JID, values: Values) -> Stage:
@@ -132,7 +132,7 @@ class AccountCommands:
         except NoSuchAccountError:
             raise StanzaError(Condition.ITEM_NOT_FOUND, f"There is no account {jid}") from None
         except PasswordError as error:
-            raise refusal("bad-payload", f"This cannot be a password: {error}") from None
+            raise StanzaError(Condition.NOT_ACCEPTABLE, f"This cannot be a password: {error}") from None
         return Done()
 
     async def _existing(self, requester: JID | None, values: Values) -> list[JID]:
@@ -148,7 +148,7 @@ class AccountCommands:
 
     def _check_ours(self, jid: JID) -> None:
         if jid.domainpart != self._host.name:
-            raise refusal("bad-payload", f"{jid} is not of {self._host.name}")
+            raise StanzaError(Condition.NOT_ACCEPTABLE, f"{jid} is not of {self._host.name}")
 
 
 def _form_for_several(title: str, doing: str, purpose: str) -> Form:

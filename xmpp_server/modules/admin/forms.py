@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable
 
+from xmpp_server.errors import Condition, StanzaError
 from xmpp_server.jid import JID
-from xmpp_server.modules.commands import Ask, Command, Stage, Values, refusal
+from xmpp_server.modules.commands import Ask, Command, Stage, Values
 from xmpp_server.stanzas.forms import Field, FieldType, Form, FormType, hidden_form_type
 
 ADMIN = "http://jabber.org/protocol/admin"
@@ -70,8 +71,8 @@ def text(values: Values, var: str) -> str:
 
 
 def _bare(addresses: Iterable[str]) -> list[JID]:
-    jids = [JID.parse(address) for address in addresses]
+    jids = [JID.parse(address).bare for address in addresses]  # a session stands for its account
     for jid in jids:
-        if jid.localpart is None or jid.is_full:
-            raise refusal("bad-payload", f"{jid} is not of the form user@host")
+        if jid.localpart is None:
+            raise StanzaError(Condition.NOT_ACCEPTABLE, f"{jid} is not of the form user@host")
     return jids

@@ -12,7 +12,6 @@ from xmpp_server.core.accounts import Account
 from xmpp_server.core.host import Host
 from xmpp_server.core.module import AccountLoaded, PresenceChange, Slot
 from xmpp_server.core.session import Session
-from xmpp_server.errors import Condition, StanzaError
 from xmpp_server.jid import JID
 from xmpp_server.modules.admin.forms import Allowed, asking, blank, lines_field, node, text
 from xmpp_server.modules.commands import Ask, Command, Done, Stage, Values
@@ -112,7 +111,7 @@ class Greetings:
         async def start(requester: JID) -> Stage:
             greetings = await self._read()
             if key not in greetings:
-                raise StanzaError(Condition.ITEM_NOT_FOUND, "There is no such message")
+                return Done(note="There was no such message")
             await self._host.storage.documents.remove(self._host.jid, KIND, key)
             greetings.pop(key, None)
             return Done()

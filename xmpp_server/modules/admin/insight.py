@@ -20,7 +20,7 @@ from xmpp_server.modules.admin.forms import (
     result,
 )
 from xmpp_server.modules.admin.logins import Logins
-from xmpp_server.modules.commands import Command, Done, Stage, Values, refusal
+from xmpp_server.modules.commands import Command, Done, Stage, Values
 from xmpp_server.stanzas.delay import format_datetime
 from xmpp_server.stanzas.forms import Field
 
@@ -77,7 +77,7 @@ class InsightCommands:
         """Return what is known of an account's sessions (§4.10)."""
         jids = [account(values)] if values.get("accountjid") else accounts(values)
         if len(jids) != 1:
-            raise refusal("bad-payload", "Statistics are those of one account")
+            raise StanzaError(Condition.NOT_ACCEPTABLE, "Statistics are those of one account")
         found = await self._find(jids[0])
         peers = (session.transport.peer for session in found.sessions.values() if session.transport is not None)
         addresses = tuple(sorted({peer.rpartition(":")[0] or peer for peer in peers}))

@@ -49,8 +49,7 @@ class ListCommands:
             submit = _submit(f"The list of {kind} users", var, lister)
             commands.append(asking(f"get-{kind}-users-list", f"Get List of {title}", allowed, form, submit))
             if kind in ("active", "idle"):
-                twin = asking(f"get-{kind}-users", f"Get List of {title}", allowed, form, submit)
-                commands.append(Command(twin.node, twin.name, allowed, twin.start, listed=False))
+                commands.append(asking(f"get-{kind}-users", f"Get List of {title}", allowed, form, submit))
         return commands
 
     def _number(self, kind: str, name: str, allowed: Allowed, lister: Lister) -> Command:
