@@ -383,3 +383,44 @@ def test_what_is_kept_for_a_lost_session_keeps_its_time(world: World) -> None:
     balcony.drops()
     [row] = world.run(world.storage.offline.load(JULIET))
     assert row.stamp == START
+
+
+async def test_a_failed_write_that_nobody_misses_is_no_error(world: World) -> None:
+    """The client has acknowledged the message before the store has said that it cannot keep it."""
+    romeo, juliet = world.login("romeo@example.org/home"), world.login("juliet@example.org/balcony")
+    come(juliet)
+    for client in (romeo, juliet):
+        enable_sm(client)
+    world.storage.hold()
+    romeo.says(CHAT.format(to=JULIET, id="m"))
+    world.passes(3)
+    assert juliet.account.offline_count == 1
+    juliet.says("<a xmlns='urn:xmpp:sm:3' h='1'/>")
+    world.release(StorageFullError("no space"))
+    assert romeo.hears() == []
+    assert juliet.account.offline_count == 0
+
+
+async def test_who_comes_while_a_message_is_written_gets_it(world: World) -> None:
+    romeo = world.login("romeo@example.org/home")
+    world.storage.hold()
+    romeo.says(CHAT.format(to=JULIET, id="m"))
+    juliet = world.login("juliet@example.org/balcony")
+    come(juliet)
+    assert juliet.hears() == []
+    world.release()
+    assert bodies(juliet.hears()) == ["m"]
+    assert (stored(world), juliet.account.offline_count) == ([], 0)
+
+
+async def test_a_stored_message_that_is_being_removed_is_not_given_again(world: World) -> None:
+    romeo = world.login("romeo@example.org/home")
+    romeo.says(CHAT.format(to=JULIET, id="m"))
+    world.storage.hold()
+    romeo.says(CHAT.format(to=JULIET, id="n"))
+    juliet = world.login("juliet@example.org/balcony")
+    come(juliet)
+    juliet.session.set_presence(None)
+    come(juliet)
+    world.release()
+    assert bodies(juliet.hears()) == ["m", "n"]

@@ -63,13 +63,17 @@ def keeping(stanza: Stanza) -> tuple[bool, str]:
 class Rows:
     """The stored messages of an account that are under way to its clients."""
 
-    __slots__ = ("backlog", "given", "holders")
+    __slots__ = ("backlog", "given", "gone", "holders", "late")
 
     def __init__(self) -> None:
         #: How many sessions have a row's message in their queue.
         self.holders: dict[str, int] = {}
         #: Those of which no other session has seen the message.
         self.given: set[str] = set()
+        #: Those that a client has; the store is about to forget them.
+        self.gone: set[str] = set()
+        #: Something was stored for somebody who had come meanwhile.
+        self.late = False
         #: While stored messages are being given back: to whom.
         self.backlog: Backlog | None = None
 
@@ -133,27 +137,44 @@ class Offline(Module):
     def _append(self, account: Account, message: OfflineMessage, stanza: Stanza, receipt: Receipt | None) -> None:
         """Write a message; its sender's receipt is released when it is committed, or the sender told that it is not."""
         account.offline_count += 1
+        rows = self._rows.get(account)
+        ident = message.id
         write = self._host.storage.offline.append(account.jid, message)
 
         def done(commit: Write[None]) -> None:
             error = commit.exception()
-            if error is not None:
-                account.offline_count -= 1
-                self._rows.get(account).forget(message.id)
-                log.error("message-not-stored", account=str(account.jid), id=stanza.id, error=str(error))
-                refusal = StanzaError(Condition.RESOURCE_CONSTRAINT, "The message could not be stored")
-                wait = self._host.router.reject(stanza, refusal)
-                if wait is not None:
-                    self._host.runtime.spawn(self._host.router.guard(stanza, wait), "offline-refusal")
+            if ident not in rows.gone:  # else a client has it meanwhile, and the row is not missed
+                if error is None:
+                    self._stored(account, rows, ident)
+                else:
+                    self._not_stored(account, rows, ident, stanza, error)
             if receipt is not None:
                 receipt.release()
 
         write.add_done_callback(done)
 
+    def _stored(self, account: Account, rows: Rows, ident: str) -> None:
+        """Give a new row to somebody who has come before it could be found in the store."""
+        if ident not in rows.holders and account.available:
+            rows.late = True
+            self._begin(account.available[0])
+
+    def _not_stored(self, account: Account, rows: Rows, ident: str, stanza: Stanza, error: BaseException) -> None:
+        account.offline_count -= 1
+        rows.forget(ident)
+        log.error("message-not-stored", account=str(account.jid), id=stanza.id, error=str(error))
+        refusal = StanzaError(Condition.RESOURCE_CONSTRAINT, "The message could not be stored")
+        wait = self._host.router.reject(stanza, refusal)
+        if wait is not None:
+            self._host.runtime.spawn(self._host.router.guard(stanza, wait), "offline-refusal")
+
     def _remove(self, account: Account, idents: list[str]) -> None:
         account.offline_count = max(0, account.offline_count - len(idents))
         if not account.deleted:
-            self._host.storage.offline.remove(account.jid, idents)
+            gone = self._rows.get(account).gone
+            gone.update(idents)
+            write = self._host.storage.offline.remove(account.jid, idents)
+            write.add_done_callback(lambda _: gone.difference_update(idents))
 
     # What the kernel asks of its keeper (`core.keeper`).
 
@@ -242,9 +263,12 @@ class Offline(Module):
 
     def on_presence(self, change: PresenceChange) -> None:
         """A resource of non-negative priority has come: it gets what was stored (RFC 6121 §8.5.2.1.1 and XEP-0160)."""
-        session, account = change.session, change.session.account
-        if session.available_since is None or not account.offline_count:
-            return
+        if change.session.available_since is not None and change.session.account.offline_count:
+            self._begin(change.session)
+
+    def _begin(self, session: Session) -> None:
+        """Give a session what is stored, unless it is being given to one already."""
+        account = session.account
         rows = self._rows.get(account)
         if rows.backlog is None and account.offline_count > len(rows.holders):
             rows.backlog = Backlog(session)
@@ -262,6 +286,7 @@ class Offline(Module):
         """Send the stored messages, oldest first; each row goes when the client has its message."""
         after: str | None = None
         while True:
+            rows.late = False
             try:
                 page = await self._host.storage.offline.load(account.jid, after, PAGE)
             except StorageError as error:
@@ -272,11 +297,11 @@ class Offline(Module):
                 if session is None:
                     return
                 after = row.id
-                if row.id not in rows.holders:
+                if row.id not in rows.holders and row.id not in rows.gone:
                     rows.hold(row.id)
                     rows.given.add(row.id)
                     self._give(session, row)
-            if len(page) < PAGE:
+            if len(page) < PAGE and not rows.late:
                 return
 
     async def _reader(self, account: Account, rows: Rows) -> Session | None:
