@@ -83,6 +83,10 @@ class Host:
             downgrade_protection=False,
         )
 
+    @property
+    def written(self) -> dict[tuple[object, ...], bytes]:
+        return {}
+
     def registration(self) -> Element | None:
         return Element("register", REGISTER_FEATURE) if self.takes_strangers else None
 

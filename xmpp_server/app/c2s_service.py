@@ -56,7 +56,11 @@ class ClientHostPolicy:
         self.domain = host.name
         self.tls_available = True
         self.tls_required = config.tls.require
-        self._features: Sequence[Element] | None = None
+        self.written: dict[tuple[object, ...], bytes] = {}
+        host.hooks.disco_changed.add(self._forget_features)
+
+    def _forget_features(self, _host: JID) -> None:
+        self.written.clear()  # the capabilities are among them
 
     def mechanisms(self, channel: Channel) -> tuple[str, ...]:
         """Return what to offer on such a channel."""
@@ -84,10 +88,8 @@ class ClientHostPolicy:
         return None if register is None else register.stream_feature()
 
     def features(self) -> Sequence[Element]:
-        """Return what the modules announce to authenticated clients; they say it once."""
-        if self._features is None:
-            self._features = tuple(self._host.hooks.stream_features.gather([]))
-        return self._features
+        """Return what the modules announce to authenticated clients."""
+        return self._host.hooks.stream_features.gather([])
 
 
 class ClientPolicy:

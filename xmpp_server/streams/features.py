@@ -28,6 +28,23 @@ def offered_mechanisms(host: HostPolicy, channel: Channel) -> tuple[str, ...]:
 
 def before_authentication(host: HostPolicy, channel: Channel, limits: StreamLimits) -> bytes:
     """Write what a client may negotiate before it has authenticated."""
+    registration = host.registration()
+    key = (channel.secure, tuple(channel.bindings), channel.has_certificate, registration is None, limits)
+    written = host.written.get(key)
+    if written is None:
+        written = host.written[key] = _before(host, channel, registration, limits)
+    return written
+
+
+def after_authentication(host: HostPolicy, limits: StreamLimits) -> bytes:
+    """Write what an authenticated client may do next."""
+    written = host.written.get((limits,))
+    if written is None:
+        written = host.written[limits,] = _after(host, limits)
+    return written
+
+
+def _before(host: HostPolicy, channel: Channel, registration: Element | None, limits: StreamLimits) -> bytes:
     features: list[Element] = []
     if offers_starttls(host, channel):
         features.append(_starttls(host.tls_required))
@@ -37,15 +54,13 @@ def before_authentication(host: HostPolicy, channel: Channel, limits: StreamLimi
     bindings = advertised(mechanisms, channel.bindings)
     if bindings:
         features.append(_channel_bindings(bindings))
-    registration = host.registration()
     if registration is not None and takes_passwords(host, channel):
         features.append(registration)
     features.append(_limits(limits.before_auth.stanza_bytes, None))
     return _write(features)
 
 
-def after_authentication(host: HostPolicy, limits: StreamLimits) -> bytes:
-    """Write what an authenticated client may do next."""
+def _after(host: HostPolicy, limits: StreamLimits) -> bytes:
     session = Element("session", SESSION)
     session.add("optional")  # COMPAT(RFC 3921 clients): they ask for a session, others need no round trip
     bind = Element("bind", BIND)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -60,6 +60,10 @@ class HostPolicy(Protocol):
 
     def sasl_context(self, channel: Channel, offered: tuple[str, ...]) -> SaslContext:
         """Return what an exchange on this channel is to know; `offered` are the mechanisms announced."""
+
+    @property
+    def written(self) -> MutableMapping[tuple[object, ...], bytes]:
+        """Features as they were written for channels of each kind; the host empties it when they change."""
 
     def registration(self) -> Element | None:
         """Return the feature that invites strangers to make accounts, or None where they may not (XEP-0077 §8)."""
