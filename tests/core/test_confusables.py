@@ -12,7 +12,15 @@ from xmpp_server.core.confusables import skeleton
 
 @pytest.mark.parametrize(
     ("one", "other"),
-    [("alice", "аlice"), ("alice", "a1ice"), ("bob", "b0b"), ("zoe", "zoë"), ("paypal", "раураl")],
+    [
+        ("alice", "аlice"),
+        ("alice", "a1ice"),
+        ("bob", "b0b"),
+        ("zoe", "zoë"),
+        ("paypal", "раураl"),
+        ("mercutio", "rnercutio"),
+        ("watch", "vvatch"),
+    ],
 )
 def test_look_alikes_share_a_skeleton(one: str, other: str) -> None:
     assert skeleton(one) == skeleton(other)

@@ -10,10 +10,15 @@ _LOOKS_LIKE = str.maketrans(
     "авеѕіјкмнорстухԁһԛԝӏ" + "αβεικνορτυχγηωϲϳ" + "ıɑɡɩ01|",
     "abesijkmhopctyxdhqwl" + "abeikvoptuxynwcj" + "iagioll",
 )
+#: Two letters that are drawn like one.
+_PAIRS = (("rn", "m"), ("vv", "w"))
 
 
 def skeleton(localpart: str) -> str:
     """Return what all names that look like this one have in common; it is no name itself."""
     plain = unicodedata.normalize("NFKD", localpart.casefold())
     letters = "".join(char for char in plain if not unicodedata.combining(char))
-    return letters.translate(_LOOKS_LIKE)
+    shape = letters.translate(_LOOKS_LIKE)
+    for pair, one in _PAIRS:
+        shape = shape.replace(pair, one)
+    return shape

@@ -13,6 +13,9 @@ from xmpp_server.xml.element import Element
 from xmpp_server.xml.namespaces import PING
 from xmpp_server.xml.stanza import Stanza
 
+#: So many clients are asked before everybody else has a turn.
+SESSIONS_A_TURN = 100
+
 log = structlog.get_logger()
 
 
@@ -47,11 +50,23 @@ class Ping(Module):
 
     def _sweep(self) -> None:
         silent_since = self._host.now() - self._idle_s
-        for account in list(self._host.accounts.active.values()):
-            for session in list(account.sessions.values()):
-                if session.transport is not None and session.last_received < silent_since:
-                    self._ask(session)
+        silent = [
+            session
+            for account in self._host.accounts.active.values()
+            for session in account.sessions.values()
+            if session.transport is not None and session.last_received < silent_since
+        ]
+        if silent:
+            self._host.runtime.spawn(self._ask_all(silent), "ping")
         self._host.runtime.schedule(self._timeout_s, self._sweep)
+
+    async def _ask_all(self, sessions: list[Session]) -> None:
+        """Ask many without making others wait."""
+        for number, session in enumerate(sessions, 1):
+            if session.transport is not None:
+                self._ask(session)
+            if number % SESSIONS_A_TURN == 0:
+                await self._host.runtime.sleep(0)
 
     def _ask(self, session: Session) -> None:
         asked_at = self._host.now()
