@@ -44,7 +44,7 @@ class MucConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     nick_chars: int = 100
     message_bytes: int = 65_536
     presence_bytes: int = 8192
-    messages_per_occupant_s: float = 50.0
+    messages_per_occupant_s: float = 200.0
     messages_per_room_s: float = 2000.0
     invitations_per_minute: int = 30
     #: How long a new room waits for its configuration.
