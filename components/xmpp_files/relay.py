@@ -16,6 +16,8 @@ from components.xmpp_files.socks5 import Handshake, SocksError, State
 log = structlog.get_logger(__name__)
 
 _HIGH_WATER_BYTES = 256 * 1024
+#: Then the peer is not read from any more, and nothing is noticed of its end, until activation or its timeout.
+_EARLY_BYTES = 16 * 1024
 
 
 class Activation(Enum):
@@ -99,7 +101,7 @@ class Relay:
 
 
 class Peer(asyncio.Protocol):
-    """One TCP connection. Until its stream is active, it is not read from after the handshake: nothing piles up."""
+    """One TCP connection; what it sends before its stream is active is kept, up to a bound."""
 
     def __init__(self, relay: Relay) -> None:
         self._relay = relay
@@ -107,6 +109,7 @@ class Peer(asyncio.Protocol):
         self._timer: asyncio.TimerHandle | None = None
         self._stream: Stream | None = None
         self._reading = True
+        self._early = bytearray()
         self.transport: asyncio.Transport | None = None
         self.host = ""
 
@@ -131,7 +134,8 @@ class Peer(asyncio.Protocol):
         elif self._handshake.state is not State.DONE:
             self._shake(data)
         else:
-            self.cut()  # a peer that sends before it may; reading was paused, so this is hardly reached
+            self._early += data
+            self.read(len(self._early) < _EARLY_BYTES)
 
     def eof_received(self) -> bool:
         """Pass the end on, and keep the other direction open (half-open streams are legal in TCP)."""
@@ -144,6 +148,7 @@ class Peer(asyncio.Protocol):
         """Leave the relay."""
         if self._timer is not None:
             self._timer.cancel()
+        self.transport = None
         self._relay.leave(self, self._handshake.address)
         if self._stream is not None:
             self._stream.lost(self)
@@ -163,7 +168,10 @@ class Peer(asyncio.Protocol):
         if self._timer is not None:
             self._timer.cancel()
         self._stream = stream
+        early, self._early = self._early, bytearray()
         self.read(True)
+        if early:
+            stream.relay(self, bytes(early))
 
     def read(self, on: bool) -> None:
         """Read from the network, or let the sender wait."""
@@ -195,7 +203,6 @@ class Peer(asyncio.Protocol):
             self.transport.close()
             return
         self.transport.write(self._handshake.accepted())
-        self.read(False)
         self._wait(self._relay.settings.activation_timeout_s)
 
     def _wait(self, seconds: float) -> None:
