@@ -424,3 +424,23 @@ async def test_a_stored_message_that_is_being_removed_is_not_given_again(world: 
     come(juliet)
     world.release()
     assert bodies(juliet.hears()) == ["m", "n"]
+
+
+@pytest.mark.parametrize("to", ["{}@example.org", "{}@example.org/balcony"])
+@pytest.mark.parametrize("kind", ["chat", "normal", "headline", "groupchat"])
+@pytest.mark.parametrize(
+    "payload",
+    [
+        "<active xmlns='http://jabber.org/protocol/chatstates'/>",
+        "<body>psst</body><no-store xmlns='urn:xmpp:hints'/>",
+    ],
+)
+def test_what_nobody_would_see_does_not_tell_who_exists(world: World, to: str, kind: str, payload: str) -> None:
+    """RFC 6121 §8.5.1 leaves the choice; only a message that the account would find gets an error."""
+    romeo = world.login("romeo@example.org/home")
+
+    def answer(name: str) -> list[str]:
+        romeo.says(f"<message to='{to.format(name)}' type='{kind}'>{payload}</message>")
+        return [element.name for element in romeo.hears()]
+
+    assert answer("juliet") == answer("nobody")

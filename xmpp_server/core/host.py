@@ -219,6 +219,8 @@ class Host:
         if stanza.name == "iq" and to.is_bare:
             kind = iq_type(stanza)
             return self.iqs.request(stanza, kind, to, To.ACCOUNT, None, None) if kind in REQUESTS else None
+        if stanza.name == "message" and self.keeper.drops(stanza):
+            return None  # who sends what nobody would see must not learn who exists
         raise StanzaError(Condition.SERVICE_UNAVAILABLE)
 
     def _to_server(self, stanza: Stanza, to: JID) -> Wait:
@@ -229,6 +231,9 @@ class Host:
             self.iqs.reply(stanza)
             return None
         if stanza.name == "message":
+            verdict = self.hooks.server_message.run(stanza)
+            if verdict:
+                return _wait(verdict)
             raise StanzaError(Condition.SERVICE_UNAVAILABLE)
         return None
 

@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from xmpp_server.core.accounts import Account
     from xmpp_server.core.management import Sent
     from xmpp_server.core.session import Session
+    from xmpp_server.xml.stanza import Stanza
 
 
 class Keeper(Protocol):
@@ -19,6 +20,10 @@ class Keeper(Protocol):
 
     def delivered(self, account: Account, stored_ids: list[str]) -> None:
         """Forget rows whose messages a client has."""
+        ...
+
+    def drops(self, stanza: Stanza) -> bool:
+        """Tell whether a message to an account that nobody uses now would be dropped without a word."""
         ...
 
     def reclaim(self, account: Account, stored_ids: list[str]) -> None:
@@ -41,6 +46,10 @@ class NoKeeper:
 
     def delivered(self, account: Account, stored_ids: list[str]) -> None:
         """Do nothing."""
+
+    def drops(self, stanza: Stanza) -> bool:
+        """Refuse all."""
+        return False
 
     def reclaim(self, account: Account, stored_ids: list[str]) -> None:
         """Do nothing."""

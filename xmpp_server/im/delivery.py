@@ -7,6 +7,7 @@ from enum import Enum
 from xmpp_server.core.host import Host
 from xmpp_server.core.module import Inbound, Module, Order
 from xmpp_server.errors import Condition, StanzaError
+from xmpp_server.jid import JID
 
 GROUPCHAT = "groupchat"
 HEADLINE = "headline"
@@ -60,8 +61,12 @@ def fate(event: Inbound) -> Fate:
     resource = event.to.resourcepart
     if resource is not None and resource in event.account.sessions:
         return Fate.DELIVER
-    row = (BARE if resource is None else NO_MATCH)[message_type(event.stanza.type)]
-    return row[bool(event.account.available)]
+    return unmatched_fate(event.stanza.type, event.to, bool(event.account.available))
+
+
+def unmatched_fate(kind: str | None, to: JID, anybody: bool) -> Fate:
+    """Look up a message of a type to a bare JID, or a full one without a session; is `anybody` available?"""
+    return (BARE if to.is_bare else NO_MATCH)[message_type(kind)][anybody]
 
 
 class Delivery(Module):

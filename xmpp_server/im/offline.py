@@ -14,7 +14,8 @@ from xmpp_server.core.module import Inbound, Module, Order, PresenceChange, Sess
 from xmpp_server.core.session import Session
 from xmpp_server.errors import Condition, StanzaError
 from xmpp_server.im.backlog import Backlog
-from xmpp_server.im.delivery import CHAT, NORMAL, message_type
+from xmpp_server.im.delivery import CHAT, NORMAL, Fate, message_type, unmatched_fate
+from xmpp_server.im.under_way import Rows
 from xmpp_server.jid import JID
 from xmpp_server.stanzas.delay import Delay
 from xmpp_server.storage.api import OfflineMessage, StorageError, Write
@@ -58,42 +59,6 @@ def keeping(stanza: Stanza) -> tuple[bool, str]:
     if all(tag.startswith(TRANSIENT) or tag.endswith(" thread") for tag in children):
         return False, "nothing to keep"
     return True, "payload"
-
-
-class Rows:
-    """The stored messages of an account that are under way to its clients."""
-
-    __slots__ = ("backlog", "given", "gone", "holders", "late")
-
-    def __init__(self) -> None:
-        #: How many sessions have a row's message in their queue.
-        self.holders: dict[str, int] = {}
-        #: Those of which no other session has seen the message.
-        self.given: set[str] = set()
-        #: Those that a client has; the store is about to forget them.
-        self.gone: set[str] = set()
-        #: Something was stored for somebody who had come meanwhile.
-        self.late = False
-        #: While stored messages are being given back: to whom.
-        self.backlog: Backlog | None = None
-
-    def hold(self, ident: str) -> bool:
-        """Note that a session has a row's message; true for the first one."""
-        self.holders[ident] = self.holders.get(ident, 0) + 1
-        return self.holders[ident] == 1
-
-    def let_go(self, ident: str) -> bool:
-        """Note that a session does not have it any more; true if it was the last one."""
-        left = self.holders.get(ident, 1) - 1
-        if left:
-            self.holders[ident] = left
-            return False
-        return self.forget(ident)
-
-    def forget(self, ident: str) -> bool:
-        """Forget a row; true if somebody had it."""
-        self.given.discard(ident)
-        return self.holders.pop(ident, None) is not None
 
 
 class Offline(Module):
@@ -197,6 +162,13 @@ class Offline(Module):
         """Forget rows whose messages a client has."""
         rows = self._rows.get(account)
         self._remove(account, [ident for ident in stored_ids if rows.forget(ident)])
+
+    def drops(self, stanza: Stanza) -> bool:
+        """Tell whether a message to an account that nobody uses now would be dropped without a word."""
+        if stanza.to is None:
+            return False
+        decision = unmatched_fate(stanza.type, stanza.to, anybody=False)
+        return decision is Fate.SILENT or (decision is Fate.STORE and not keeping(stanza)[0])
 
     def reclaim(self, account: Account, stored_ids: list[str]) -> None:
         """Note that a restored session has these rows in its queue."""
