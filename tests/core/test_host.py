@@ -3,11 +3,16 @@
 import pytest
 
 from tests.world import Client, World
+from xmpp_server.core.hooks import Wait
 from xmpp_server.core.host import Host
 from xmpp_server.core.module import Access, IqRequest, IqType, Module, Order, Outbound, To
 from xmpp_server.errors import Condition, StanzaError, StreamCondition
 from xmpp_server.im.delivery import Delivery
+from xmpp_server.jid import JID
+from xmpp_server.storage.api import StorageError
 from xmpp_server.xml.element import Element
+from xmpp_server.xml.namespaces import CLIENT
+from xmpp_server.xml.stanza import Stanza
 
 NS = "urn:example:probe"
 STANZAS = "urn:ietf:params:xml:ns:xmpp-stanzas"
@@ -212,3 +217,21 @@ def test_the_server_asks_and_takes_only_the_right_answer(world: World, romeo: Cl
     world.host.iqs.ask(romeo.session, world.host.jid, IqType.GET, Element("q", NS), replies.append, 10)
     world.passes(11)
     assert replies[1] is None
+
+
+async def test_an_answer_that_cannot_be_delivered_either_ends_nothing(romeo: Client) -> None:
+    """The store fails under a stanza, and then under the error for its sender, who is elsewhere by now."""
+    router = romeo.world.router
+
+    async def fails() -> None:
+        raise StorageError("no store")
+
+    class Failing:
+        def route(self, stanza: Stanza) -> Wait:
+            return fails()
+
+    router.routes["elsewhere.example"] = Failing()
+    stanza = Stanza.build(
+        Element("message", CLIENT, {"id": "m"}), JID.parse("a@elsewhere.example"), JID.parse("b@example.org")
+    )
+    await router.guard(stanza, fails())

@@ -8,6 +8,7 @@ import gc
 from collections import Counter
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from tests.app.live_server import disable, door, running, settings
@@ -361,6 +362,26 @@ async def test_requests_that_take_time_do_not_lift_the_rate(tmp_path: Path) -> N
         await romeo.ping(20)
         assert loop.time() - start > 0.9
         romeo.abort()
+
+
+async def test_a_start_that_fails_keeps_the_saved_sessions(tmp_path: Path) -> None:
+    config = settings(tmp_path, storage=f"sqlite:///{tmp_path}/xmpp.db")
+    async with running(config, "juliet") as server:
+        address = door(server, "c2s_tls")
+        juliet = await RawClient.login(address, "juliet", "balcony")
+        token = (await juliet.enable(resume=True)).attrib["id"]
+        juliet.abort()
+    occupied = await asyncio.start_server(lambda _reader, _writer: None, "127.0.0.1", 0)
+    port = occupied.sockets[0].getsockname()[1]
+    taken = msgspec.structs.replace(config.listen, http=(f"127.0.0.1:{port}",))
+    with pytest.raises(OSError, match="in use"):
+        await Server(msgspec.structs.replace(config, listen=taken)).start()
+    occupied.close()
+    await occupied.wait_closed()
+    async with running(config) as server:
+        again = await RawClient.authenticated(door(server, "c2s_tls"), "juliet")
+        assert (await again.resume(token)).tag == SM + "resumed"
+        again.abort()
 
 
 @pytest.mark.parametrize(("ready", "handled"), [(True, "1"), (False, "0")])

@@ -44,6 +44,7 @@ GC_SESSIONS = 200
 GC_LOOK_S = 20.0
 #: At a planned stop what clients have sent last has so long to be handled, or committed.
 SETTLE_S = 2.0
+SECRET_BYTES = 32
 SHUTDOWN = StreamError(StreamCondition.SYSTEM_SHUTDOWN)
 
 
@@ -93,9 +94,13 @@ class Server:
         tls = self._make_tls((ALPN_XMPP_CLIENT,), request_certificate=bool(config.auth.client_ca))
         policy = ClientPolicy(self.hosts, config, secret)
         self.service = ClientService(self.hosts, backends, policy, tls, self.runtime, config, self.counters)
-        await self._restore_sessions()
-        await self._listen(loop, tls)
         self.supervisor = Supervisor(config, self.components.components)
+        await self._restore_sessions()
+        try:
+            await self._listen(loop, tls)
+        except BaseException:
+            await self.stop()  # writes the sessions down again: they were forgotten as they were read
+            raise
         self.supervisor.start(self.addresses["component"])
         gc.set_threshold(*GC_THRESHOLDS)
         gc.collect()
@@ -250,10 +255,10 @@ def _load_render() -> Callable[[Counters, Sequence[Session], int], bytes]:
 
 def _lasting_secret(path: Path) -> bytes:
     """Return a secret of this server that outlives restarts, made on the first start."""
-    try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        secret = secrets.token_bytes(32)
-        path.touch(mode=0o600)
-        path.write_bytes(secret)
-        return secret
+    with contextlib.suppress(FileNotFoundError):
+        if len(found := path.read_bytes()) == SECRET_BYTES:  # else the process was killed while it wrote
+            return found
+    secret = secrets.token_bytes(SECRET_BYTES)
+    path.touch(mode=0o600)
+    path.write_bytes(secret)
+    return secret

@@ -71,7 +71,10 @@ class Router:
         except Exception as error:
             rest = self.reject(stanza, answer_for(error, stanza))
         if rest is not None:
-            await rest
+            try:
+                await rest
+            except Exception as error:  # the answer cannot be delivered either
+                answer_for(error, stanza)
 
 
 def answer_for(error: Exception, stanza: Stanza) -> StanzaError:

@@ -74,10 +74,11 @@ class LoopRuntime:
         return await future
 
     async def drain(self, timeout_s: float) -> None:
-        """Let running tasks finish, then cancel what is left."""
+        """Let running tasks finish, then cancel what is left, and forget all timers."""
         tasks = [task for task in self._tasks if task is not asyncio.current_task()]
         if tasks:
             _, late = await asyncio.wait(tasks, timeout=timeout_s)
             for task in late:
                 task.cancel()
+        self.wheel.close()
         self._threads.shutdown(wait=False, cancel_futures=True)
