@@ -8,11 +8,11 @@ from typing import Protocol
 import structlog
 
 from xmpp_server.core.session import Session
-from xmpp_server.errors import Condition, SaslError, StanzaError, StreamCondition, StreamError
+from xmpp_server.errors import Condition, SaslError, StanzaError, StreamError
 from xmpp_server.jid import JID
 from xmpp_server.net.connection import Connection
+from xmpp_server.net.driver import Driver
 from xmpp_server.net.runtime import LoopRuntime
-from xmpp_server.net.timers import Timer
 from xmpp_server.net.tls import TlsServer
 from xmpp_server.sasl.mechanism import Answer, Query
 from xmpp_server.streams.c2s import C2SStream
@@ -25,6 +25,7 @@ from xmpp_server.streams.events import (
     RegisterRequest,
     ResumeRequest,
     StartTls,
+    StreamEvent,
 )
 from xmpp_server.streams.policy import C2SPolicy
 from xmpp_server.streams.stream import Events
@@ -101,57 +102,25 @@ class Service(Protocol):
         ...
 
 
-class Client:
+class Client(Driver):
     """One client connection; the `Transport` of its session and the `ConnectionHandler` of its socket."""
 
-    __slots__ = (
-        "_backlog",
-        "_bucket",
-        "_bucket_at",
-        "_busy",
-        "_connection",
-        "_late",
-        "_now",
-        "_rate",
-        "_service",
-        "_session",
-        "_stream",
-        "_timer",
-    )
+    __slots__ = ("_service", "_session")
+
+    _stream: C2SStream
 
     def __init__(self, service: Service) -> None:
+        runtime = service.runtime
+        super().__init__(runtime, C2SStream(service.policy, runtime.now()), service.bytes_per_s)
         self._service = service
-        self._connection: Connection | None = None
         self._session: Session | None = None
-        self._now = service.runtime.now
-        self._rate = service.bytes_per_s
-        now = self._now()
-        self._stream = C2SStream(service.policy, now)
-        self._timer: Timer | None = None
-        #: True while something asynchronous happens to this client's last element.
-        self._busy = False
-        #: Events and bytes that wait for that.
-        self._backlog: Events = []
-        self._late: list[bytes] = []
-        self._bucket = float(self._rate)
-        self._bucket_at = now
 
     # What a session asks of its transport.
-
-    @property
-    def buffered(self) -> int:
-        """Bytes that wait for the client to read."""
-        return 0 if self._connection is None else self._connection.buffered
 
     @property
     def secure(self) -> bool:
         """Whether the connection is encrypted."""
         return self._stream.channel.secure
-
-    @property
-    def peer(self) -> str:
-        """The client's address."""
-        return "" if self._connection is None else self._connection.peer[0]
 
     @property
     def certificate(self) -> bytes | None:
@@ -176,31 +145,16 @@ class Client:
         """The default language of the client's stream."""
         return self._stream.lang
 
-    def write(self, data: bytes) -> None:
-        """Queue bytes."""
-        if self._connection is not None:
-            self._connection.write(data)
-
     def close(self, error: StreamError | None) -> None:
         """End the stream from our side; the session, if it still points here, is the caller's business."""
         self._session = None
-        self._handle(self._stream.close(self._now(), error))
-        self._write_outgoing()
-        if error is not None:
-            self._disconnect()
-        else:
-            self._watch_deadline()
+        self._close_stream(error)
 
     def detach(self) -> None:
         """Take nothing more from the client for its session, which the server is about to save."""
         session, self._session = self._session, None
         if session is not None and self._connection is not None:
             self._connection.pause()
-
-    def abort(self) -> None:
-        """Cut the connection off."""
-        if self._connection is not None:
-            self._connection.abort()
 
     # What the socket says.
 
@@ -220,17 +174,9 @@ class Client:
 
     def received(self, data: bytes) -> None:
         """Take bytes."""
-        now = self._now()
-        session = self._session
-        if session is not None:
-            session.last_received = now
-        if self._rate:
-            self._account(len(data), now)
-        if self._busy:
-            self._late.append(data)
-            return
-        self._handle(self._stream.receive(data, now))
-        self._write_unless_early()
+        if self._session is not None:
+            self._session.last_received = self._now()
+        super().received(data)
 
     def eof(self) -> None:
         """The client sends nothing more: an orderly client has closed its stream before."""
@@ -245,13 +191,7 @@ class Client:
         if self._connection is not None:
             self._connection.abort()
 
-    def lost(self, error: Exception | None) -> None:
-        """The connection is gone."""
-        self._connection = None
-        self._stream.lost()
-        self._cancel_timer()
-        self._backlog = []
-        self._late = []
+    def _gone(self) -> None:
         self._lose_session()
         self._service.closed(self)
 
@@ -262,53 +202,44 @@ class Client:
 
     # Events of the stream.
 
-    def _handle(self, events: Events) -> None:
-        for index, event in enumerate(events):
-            if type(event) is Stanza:
-                if self._session is None:
-                    continue
-                try:
-                    wait = self._session.receive(event)
-                except StreamError as error:
-                    self._fail(error)
-                    return
-                if wait is None:
-                    continue
-                self._spawn(self._wait(wait), "stanza")
-            elif isinstance(event, AuthQuery):
-                self._spawn(self._answer(event.query), "auth")
-            elif isinstance(event, RegisterRequest):
-                self._spawn(self._register(event.iq), "register")
-            elif isinstance(event, BindRequest):
-                self._spawn(self._bind(event.resource), "bind")
-            elif isinstance(event, ResumeRequest):
-                self._spawn(self._resume(event), "resume")
-            elif isinstance(event, StartTls):
+    def _take(self, event: StreamEvent) -> Awaitable[Events] | None:
+        if type(event) is Stanza:
+            return self._take_stanza(event)
+        match event:
+            case AuthQuery():
+                return self._answer(event.query)
+            case RegisterRequest():
+                return self._register(event.iq)
+            case BindRequest():
+                return self._bind(event.resource)
+            case ResumeRequest():
+                return self._resume(event)
+            case StartTls():
                 self._write_outgoing()
                 if self._connection is not None:
                     self._connection.start_tls(self._service.tls)
-                continue
-            elif isinstance(event, Authenticated):
+            case Authenticated():
                 self._service.authenticated(self.domain, event.username, event.mechanism, self)
-                continue
-            elif isinstance(event, AuthFailed):
+            case AuthFailed():
                 self._service.failed(event.username, event.condition, self)
-                continue
-            elif isinstance(event, Ended):
-                self._ended(event)
-                return
-            if self._busy:
-                self._backlog = events[index + 1 :]
-                return
+        return None
+
+    def _take_stanza(self, stanza: Stanza) -> Awaitable[Events] | None:
+        session = self._session
+        if session is None:
+            return None
+        try:
+            wait = session.receive(stanza)
+        except StreamError as error:
+            self._fail(error)
+            return None
+        return None if wait is None else self._wait(wait)
 
     def _ended(self, event: Ended) -> None:
         session, self._session = self._session, None
         if session is not None and session.transport is self:
             session.transport = None
             session.end()
-        if event.error is not None:
-            log.info("stream-error", peer=self.peer, condition=event.error.condition.value, text=event.error.text)
-        self._disconnect()
 
     def _fail(self, error: StreamError) -> None:
         """The session cannot go on with this client, by the client's fault."""
@@ -318,50 +249,7 @@ class Client:
         else:
             self.close(error)
 
-    def _disconnect(self) -> None:
-        self._write_outgoing()
-        self._cancel_timer()
-        if self._connection is not None:
-            self._connection.close()
-
-    def _write_unless_early(self) -> None:
-        """Write what the stream has to say; its end comes behind the answer that is still being worked on."""
-        if not (self._busy and self._stream.closed):
-            self._write_outgoing()
-
-    def _write_outgoing(self) -> None:
-        out = self._stream.outgoing()
-        if out and self._connection is not None:
-            self._connection.write(out)
-
     # What takes time: the client's next bytes wait.
-
-    def _spawn(self, work: Awaitable[Events], name: str) -> None:
-        self._busy = True
-        if self._connection is not None:
-            self._connection.pause()
-        self._service.runtime.spawn(self._run(work), name)
-
-    async def _run(self, work: Awaitable[Events]) -> None:
-        """Do what an element asks for, then go on with what arrived meanwhile."""
-        try:
-            events = await work
-        except StreamError as error:
-            self._fail(error)
-            events = []
-        except Exception:
-            log.exception("client-failed", peer=self.peer)
-            self._fail(StreamError(StreamCondition.INTERNAL_SERVER_ERROR))
-            events = []
-        self._busy = False
-        backlog, self._backlog = self._backlog, []
-        self._handle(events + backlog)
-        self._write_unless_early()
-        while self._late and not self._busy:
-            self._handle(self._stream.receive(self._late.pop(0), self._now()))
-            self._write_unless_early()
-        if not self._busy:
-            self._go_on()
 
     @staticmethod
     async def _wait(wait: Awaitable[None]) -> Events:
@@ -413,42 +301,3 @@ class Client:
         if resumed_h is not None:
             session.resend()
         return events
-
-    # Time.
-
-    def _watch_deadline(self) -> None:
-        self._cancel_timer()
-        deadline = self._stream.deadline
-        if deadline is not None:
-            self._timer = self._service.runtime.wheel.schedule(deadline, self._on_deadline)
-
-    def _on_deadline(self) -> None:
-        self._timer = None
-        self._handle(self._stream.timeout(self._now()))
-        self._write_outgoing()
-        if not self._stream.closed:
-            self._watch_deadline()
-
-    def _cancel_timer(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-
-    def _account(self, count: int, now: float) -> None:
-        """Take bytes from the client's allowance; past it, it is not read from until it has some again."""
-        rate = self._rate
-        self._bucket = min(float(rate), self._bucket + (now - self._bucket_at) * rate) - count
-        self._bucket_at = now
-        if self._bucket < 0 and self._connection is not None and not self._busy:
-            self._connection.pause()
-            self._service.runtime.schedule(-self._bucket / rate, self._go_on)
-
-    def _go_on(self) -> None:
-        """Read on, unless an element is being worked on or the client has used up its allowance."""
-        if self._connection is None or self._busy:
-            return
-        if self._rate:
-            self._account(0, self._now())
-            if self._bucket < 0:
-                return
-        self._connection.resume()

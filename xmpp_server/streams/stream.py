@@ -145,6 +145,10 @@ class Stream(ABC):
         return events
 
     @abstractmethod
+    def receive(self, data: bytes | memoryview, now: float) -> Events:
+        """Take bytes of the peer."""
+
+    @abstractmethod
     def _open(self, event: StreamHeader) -> None:
         """Answer the header of a stream."""
 

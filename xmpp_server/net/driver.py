@@ -1,0 +1,218 @@
+"""What joins a byte stream and an XML stream, whoever the peer is: order, waiting, deadlines, allowances, the end."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable
+
+import structlog
+
+from xmpp_server.errors import StreamCondition, StreamError
+from xmpp_server.net.connection import Connection
+from xmpp_server.net.runtime import LoopRuntime
+from xmpp_server.net.timers import Timer
+from xmpp_server.streams.events import Ended, StreamEvent
+from xmpp_server.streams.stream import Events, Stream
+
+log = structlog.get_logger()
+
+
+class Driver(ABC):
+    """The `ConnectionHandler` of a socket. While an element is being worked on, the peer's next bytes wait."""
+
+    __slots__ = (
+        "_backlog",
+        "_bucket",
+        "_bucket_at",
+        "_busy",
+        "_connection",
+        "_late",
+        "_now",
+        "_rate",
+        "_runtime",
+        "_stream",
+        "_timer",
+    )
+
+    def __init__(self, runtime: LoopRuntime, stream: Stream, rate: int) -> None:
+        self._runtime = runtime
+        self._stream = stream
+        self._now = runtime.now
+        self._connection: Connection | None = None
+        self._timer: Timer | None = None
+        #: True while something asynchronous happens to the peer's last element.
+        self._busy = False
+        #: Events and bytes that wait for that.
+        self._backlog: Events = []
+        self._late: list[bytes] = []
+        #: Bytes a second that the peer may send in the long run, 0 for no limit; what it may send at once; since when.
+        self._rate = rate
+        self._bucket = float(rate)
+        self._bucket_at = self._now()
+
+    @abstractmethod
+    def _take(self, event: StreamEvent) -> Awaitable[Events] | None:
+        """Take one event but the last; an awaitable result is waited for, and its events follow."""
+
+    @abstractmethod
+    def _fail(self, error: StreamError) -> None:
+        """End the stream with an error, because the last element could not be handled."""
+
+    @abstractmethod
+    def _ended(self, event: Ended) -> None:
+        """The stream is over: let go of what depends on it. The connection is closed afterwards."""
+
+    @abstractmethod
+    def _gone(self) -> None:
+        """The connection is gone: let go of everything."""
+
+    @property
+    def buffered(self) -> int:
+        """Bytes that wait for the peer to read."""
+        return 0 if self._connection is None else self._connection.buffered
+
+    @property
+    def peer(self) -> str:
+        """The peer's address."""
+        return "" if self._connection is None else self._connection.peer[0]
+
+    def write(self, data: bytes) -> None:
+        """Queue bytes."""
+        if self._connection is not None:
+            self._connection.write(data)
+
+    def abort(self) -> None:
+        """Cut the connection off."""
+        if self._connection is not None:
+            self._connection.abort()
+
+    def received(self, data: bytes) -> None:
+        """Take bytes."""
+        now = self._now()
+        if self._rate:
+            self._account(len(data), now)
+        if self._busy:
+            self._late.append(data)
+            return
+        self._handle(self._stream.receive(data, now))
+        self._write_unless_early()
+
+    def lost(self, error: Exception | None) -> None:
+        """The connection is gone."""
+        self._connection = None
+        self._stream.lost()
+        self._cancel_timer()
+        self._backlog = []
+        self._late = []
+        self._gone()
+
+    # Events of the stream.
+
+    def _handle(self, events: Events) -> None:
+        for index, event in enumerate(events):
+            if type(event) is Ended:
+                if event.error is not None:
+                    condition = event.error.condition.value
+                    log.info("stream-error", peer=self.peer, condition=condition, text=event.error.text)
+                self._ended(event)
+                self._disconnect()
+                return
+            work = self._take(event)
+            if work is not None:
+                self._begin(work)
+                self._backlog = events[index + 1 :]
+                return
+
+    def _begin(self, work: Awaitable[Events]) -> None:
+        self._busy = True
+        if self._connection is not None:
+            self._connection.pause()
+        self._runtime.spawn(self._finish(work), type(self).__name__)
+
+    async def _finish(self, work: Awaitable[Events]) -> None:
+        """Do what an element asks for, then go on with what arrived meanwhile."""
+        try:
+            events = await work
+        except StreamError as error:
+            self._fail(error)
+            events = []
+        except Exception:
+            log.exception("stream-failed", peer=self.peer)
+            self._fail(StreamError(StreamCondition.INTERNAL_SERVER_ERROR))
+            events = []
+        self._busy = False
+        backlog, self._backlog = self._backlog, []
+        self._handle(events + backlog)
+        self._write_unless_early()
+        while self._late and not self._busy:
+            self._handle(self._stream.receive(self._late.pop(0), self._now()))
+            self._write_unless_early()
+        self._go_on()
+
+    # The end.
+
+    def _close_stream(self, error: StreamError | None) -> None:
+        """Close the stream from our side; without an error the peer has some time to do the same."""
+        self._handle(self._stream.close(self._now(), error))
+        self._write_outgoing()
+        if error is not None:
+            self._disconnect()
+        else:
+            self._watch_deadline()
+
+    def _disconnect(self) -> None:
+        self._write_outgoing()
+        self._cancel_timer()
+        if self._connection is not None:
+            self._connection.close()
+
+    def _write_unless_early(self) -> None:
+        """Write what the stream has to say; its end comes behind the answer that is still being worked on."""
+        if not (self._busy and self._stream.closed):
+            self._write_outgoing()
+
+    def _write_outgoing(self) -> None:
+        out = self._stream.outgoing()
+        if out and self._connection is not None:
+            self._connection.write(out)
+
+    # Time.
+
+    def _watch_deadline(self) -> None:
+        self._cancel_timer()
+        deadline = self._stream.deadline
+        if deadline is not None:
+            self._timer = self._runtime.wheel.schedule(deadline, self._on_deadline)
+
+    def _on_deadline(self) -> None:
+        self._timer = None
+        self._handle(self._stream.timeout(self._now()))
+        self._write_outgoing()
+        if not self._stream.closed:
+            self._watch_deadline()
+
+    def _cancel_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    # The allowance.
+
+    def _account(self, count: int, now: float) -> None:
+        """Take bytes from the peer's allowance; past it, it is not read from until it has some again."""
+        rate = self._rate
+        self._bucket = min(float(rate), self._bucket + (now - self._bucket_at) * rate) - count
+        self._bucket_at = now
+        if self._bucket < 0 and self._connection is not None and not self._busy:
+            self._connection.pause()
+            self._runtime.schedule(-self._bucket / rate, self._go_on)
+
+    def _go_on(self) -> None:
+        """Read on, unless an element is being worked on or the peer has used up its allowance."""
+        if self._connection is None or self._busy:
+            return
+        if self._rate:
+            self._account(0, self._now())
+            if self._bucket < 0:
+                return
+        self._connection.resume()
