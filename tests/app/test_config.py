@@ -124,7 +124,10 @@ def test_unknown_keys_are_errors_with_a_suggestion(read, text, key, reason):
         ("[[components]]\ndomains = ['localhost']\nsecret = 's'", "components[0].domains"),
         ("[[components]]\ndomains = ['c']\nsecret = 's'\nsecret_file = 'f'", "components[0]"),
         ("[[components]]\ndomains = ['c']\nsecret = 's'\nprivileges = ['all']", "components[0].privileges"),
-        ("[[components]]\ndomains = ['c']\nsecret = 's'\ndelegate = ['urn:xmpp:delegation:2']", "components[0].delegate"),
+        (
+            "[[components]]\ndomains = ['c']\nsecret = 's'\ndelegate = ['urn:xmpp:delegation:2']",
+            "components[0].delegate",
+        ),
         ("[[components]]\ndomains = ['c']\nsecret = 's'\ndelegate = ['urn:x', 'urn:x @node']", "components"),
         ("[[components]]\ndomains = ['c']\nsecret = 's'\nlimits = { away_s = 0 }", "components[0].limits.away_s"),
         ("[modules.ping]\nenabled = 1", "modules.ping.enabled"),

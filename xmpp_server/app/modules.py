@@ -18,13 +18,16 @@ from xmpp_server.modules.admin import Admin
 from xmpp_server.modules.blocking import Blocking
 from xmpp_server.modules.carbons import Carbons
 from xmpp_server.modules.commands import Commands
+from xmpp_server.modules.components import ExternalComponents
 from xmpp_server.modules.contact import Contact
 from xmpp_server.modules.csi import ClientState
+from xmpp_server.modules.delegation import Delegation
 from xmpp_server.modules.disco import ServiceDiscovery
 from xmpp_server.modules.legacy_session import LegacySession
 from xmpp_server.modules.muc import Muc
 from xmpp_server.modules.ping import Ping
 from xmpp_server.modules.private import PrivateStorage
+from xmpp_server.modules.privilege import Privilege
 from xmpp_server.modules.register import Register
 from xmpp_server.modules.stable_ids import StableIds
 from xmpp_server.modules.stream_management import StreamManagementModule
@@ -57,6 +60,9 @@ MODULES: tuple[type[Module], ...] = (
     EntityTime,
     Version,
     Muc,
+    ExternalComponents,
+    Privilege,
+    Delegation,  # last: what components say of their namespaces replaces what others say
 )
 
 #: The configuration struct of each module by its name, for `config.load`.

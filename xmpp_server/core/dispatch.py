@@ -51,14 +51,17 @@ class Dispatch:
 
         """
         assert stanza.sender is not None  # noqa: S101
+        asked = IqRequest(stanza, kind, stanza.sender, to, session, account)
+        verdict = self._host.hooks.iq_request.run(asked)
+        if verdict:
+            return None if isinstance(verdict, bool) else verdict
         found = self.table.find(kind, whom, stanza.children[0])
         if found is None:
             raise StanzaError(Condition.SERVICE_UNAVAILABLE)
         handler, access = found
-        if whom is To.ACCOUNT and access is Access.OWNER and stanza.sender.bare != to:
+        if whom is To.ACCOUNT and access is Access.OWNER and asked.sender.bare != to:
             # RFC 6121 §8.5.1, §2.1.5: nobody learns from the answer whether the account exists
             raise StanzaError(Condition.SERVICE_UNAVAILABLE)
-        asked = IqRequest(stanza, kind, stanza.sender, to, session, account)
         reply = handler(asked)
         if reply is None or isinstance(reply, Element):
             return self._answer(asked, reply)
@@ -86,10 +89,31 @@ class Dispatch:
         timeout_s: float,
     ) -> None:
         """Ask a client something; `on_reply` gets its result or error, or None after `timeout_s` seconds."""
-        ident = secrets.token_hex(6)
+        request = iqs.request(kind, sender, session.jid, self.new_id(), payload)
+        self._expect(request, on_reply, timeout_s)
+        session.send_element(request)
+
+    def send(self, request: Stanza, on_reply: OnReply, timeout_s: float) -> None:
+        """Ask anybody something in the name of the host or of an account, with an id of `new_id`.
+
+        `on_reply` gets the result or error, or None after `timeout_s` seconds.
+        """
+        self._expect(request, on_reply, timeout_s)
+        wait = self._host.router.route(request)
+        if wait is not None:
+            self._host.runtime.spawn(self._host.router.guard(request, wait), "request")
+
+    @staticmethod
+    def new_id() -> str:
+        """Return an id that nobody can guess: who knows it can answer."""
+        return secrets.token_hex(12)
+
+    def _expect(self, request: Stanza, on_reply: OnReply, timeout_s: float) -> None:
+        assert request.id is not None  # noqa: S101
+        assert request.to is not None  # noqa: S101
+        ident = request.id
         timer = self._host.runtime.schedule(timeout_s, lambda: self._expire(ident))
-        self._asked[ident] = session.jid, on_reply, timer
-        session.send_element(iqs.request(kind, sender, session.jid, ident, payload))
+        self._asked[ident] = request.to, on_reply, timer
 
     def reply(self, stanza: Stanza) -> None:
         """Take a result or an error that a client sent to the server or to its own account."""

@@ -16,6 +16,7 @@ from xmpp_server.core.order import Order
 
 if TYPE_CHECKING:
     from xmpp_server.core.accounts import Account
+    from xmpp_server.core.iq import IqRequest
     from xmpp_server.core.session import Session
     from xmpp_server.jid import JID
     from xmpp_server.xml.element import Element
@@ -195,6 +196,10 @@ class Hooks:
         self.iq_in: Filter[Inbound] = Filter()
         """An IQ for an account here, from somebody else; what is left for a bare JID goes to its handler. `im.delivery`
         consumes those for a full JID at DELIVER."""
+        self.iq_request: Filter[IqRequest] = Filter()
+        """A request to the host or to an account, before it goes to its handler. Fired by `Dispatch.request`."""
+        self.server_message: Filter[Stanza] = Filter()
+        """A message for the host itself, which has no other use for it. Fired by `Host.route`."""
         self.session_bound: Notify[Session] = Notify()
         """A session has its resource; nothing was sent or received on it yet."""
         self.session_resumed: Notify[Session] = Notify()
@@ -215,6 +220,8 @@ class Hooks:
         """An account is gone from storage, and its sessions are closed."""
         self.server_disco: Collect[Disco] = Collect()
         """Somebody asks the host itself (its domain)."""
+        self.disco_changed: Notify[JID] = Notify()
+        """What the host (its domain) is and can has changed since the start."""
         self.account_disco: Collect[Disco] = Collect()
         """Somebody who may see it asks an account's bare JID."""
         self.stream_features: Collect[list[Element]] = Collect()

@@ -50,6 +50,7 @@ class IqRequest:
     ) -> None:
         self.stanza = stanza
         self.type = kind
+        #: Who asks; `hooks.iq_request` may let somebody ask in another's name. The answer goes to the stanza's sender.
         self.sender = sender
         #: The domain of the host, or the account's bare JID even where the stanza has no `to`.
         self.to = to
