@@ -12,28 +12,29 @@ from collections.abc import Callable
 class Receipt:
     """One received stanza; whoever has it in hands that could fail holds it, and releases it when it is safe."""
 
-    __slots__ = ("_holds", "_ledger", "_sequence", "_settled", "nudge")
+    __slots__ = ("_holds", "_ledger", "_sequence", "nudge")
 
     def __init__(self, ledger: Ledger, sequence: int) -> None:
         self._ledger = ledger
+        #: Its number among the received, or 0 once it was safe.
         self._sequence = sequence
         self._holds = 0
-        self._settled = False
         #: Asks the holder to hurry, if it can.
         self.nudge: Callable[[], None] | None = None
 
     def hold(self) -> None:
         """Say that the stanza is not safe yet; what was safe once stays so, as `h` never goes back."""
         self._holds += 1
-        if self._holds == 1 and not self._settled and self._sequence > self._ledger.told:
-            self._ledger.doubt(self._sequence, self)
+        ledger = self._ledger
+        if self._holds == 1 and self._sequence > ledger.told:
+            ledger.doubt(self._sequence, self)
 
     def release(self) -> None:
         """Say that the stanza is safe as far as this holder goes."""
         self._holds -= 1
         if not self._holds:
-            self._settled = True
             self._ledger.settle(self._sequence)
+            self._sequence = 0
 
 
 class Ledger:
