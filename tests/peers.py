@@ -61,6 +61,8 @@ class ServerProcess:
         self.config_file.write_text(f'domains = ["{DOMAIN}"]\ndata_dir = "data"\n{top}\n{_LISTEN}\n{config}')
         self.addresses: dict[str, Address] = {}
         self._process: subprocess.Popen[bytes] | None = None
+        #: The lines of the log up to the latest start.
+        self._seen = 0
 
     @property
     def pid(self) -> int:
@@ -93,7 +95,7 @@ class ServerProcess:
     def start(self, *, files: int | None = None) -> None:
         """Start, and wait until the doors are open; `files` limits the open file descriptors."""
         assert self._process is None, "the server runs already"
-        before = len(self.log)
+        self._seen = len(self.log)
         limit = [] if files is None else ["prlimit", f"--nofile={files}:{files}"]
         with self.log_file.open("ab") as log:
             self._process = subprocess.Popen(
@@ -104,10 +106,16 @@ class ServerProcess:
                 start_new_session=True,
                 env={**os.environ, "PYTHONUNBUFFERED": "1"},
             )
+        self.await_start()
+
+    def await_start(self) -> None:
+        """Wait until the doors are open: after `start`, or when the server starts again by itself."""
+        assert self._process is not None
         deadline = time.monotonic() + START_TIMEOUT_S
         while time.monotonic() < deadline and self._process.poll() is None:
-            for line in self.log[before:]:
+            for number, line in enumerate(self.log[self._seen :], self._seen + 1):
                 if line["event"] == "started":
+                    self._seen = number
                     self.addresses = {name: _address(doors) for name, doors in line.items() if _is_doors(doors)}
                     return
             time.sleep(0.02)
@@ -119,6 +127,11 @@ class ServerProcess:
         if self._process is None:
             return 0
         self._process.send_signal(signal.SIGTERM)
+        return self.wait()
+
+    def wait(self) -> int:
+        """Wait for the server to stop; return its exit code."""
+        assert self._process is not None
         try:
             code = self._process.wait(STOP_TIMEOUT_S)
         except subprocess.TimeoutExpired:

@@ -18,6 +18,7 @@ from xmpp_server.app.lock import DataLock
 from xmpp_server.app.notify import Notifier
 from xmpp_server.app.server import Server
 from xmpp_server.app.settings import Config
+from xmpp_server.modules.admin import Admin
 from xmpp_server.net.certificates import CertificateError
 
 log = structlog.get_logger()
@@ -26,12 +27,15 @@ log = structlog.get_logger()
 RELOADED = frozenset({"tls", "log"})
 
 
-async def serve(load: Callable[[], Config], started: Callable[[Server], None]) -> None:
-    """Serve until SIGTERM or SIGINT.
+async def serve(load: Callable[[], Config], started: Callable[[Server], None]) -> bool:
+    """Serve until SIGTERM or SIGINT, or until an administrator stops the service (XEP-0133 §4.30, §4.31).
 
     Args:
-        load: Reads the configuration; called again at SIGHUP.
+        load: Reads the configuration; called again at SIGHUP, and before a restart.
         started: Hears of the server once its doors are open.
+
+    Returns:
+        Whether the server is to be started again.
 
     Raises:
         ConfigError: The configuration is wrong.
@@ -45,20 +49,27 @@ async def serve(load: Callable[[], Config], started: Callable[[Server], None]) -
         server = Server(config)
         notifier = Notifier()
         loop = asyncio.get_running_loop()
-        stop = asyncio.Event()
+        ending = _Ending(load)
         for name in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(name, stop.set)
+            loop.add_signal_handler(name, ending.ask, False)
         await server.start()
+        for host in server.hosts.values():
+            if Admin in host.modules:
+                host.module(Admin).offer_service(ending.ask)
         try:
             control = await _control(server)
             loop.add_signal_handler(signal.SIGHUP, _Reload(server, load, notifier))
             started(server)
             notifier.ready()
-            await stop.wait()
-            notifier.stopping()
+            await ending.asked.wait()
+            if ending.restart:
+                notifier.reloading()  # the process stays; after "stopping" systemd would end it
+            else:
+                notifier.stopping()
             await control.close()
         finally:
             await server.stop()
+    return ending.restart
 
 
 async def _control(server: Server) -> ControlServer:
@@ -68,6 +79,28 @@ async def _control(server: Server) -> ControlServer:
     control = ControlServer(config.data_path / SOCKET_NAME, {**accounts.handlers(), **live.handlers()})
     await control.start()
     return control
+
+
+class _Ending:
+    """How the server ends."""
+
+    def __init__(self, load: Callable[[], Config]) -> None:
+        self.asked = asyncio.Event()
+        self.restart = False
+        self._load = load
+
+    def ask(self, restart: bool) -> None:
+        """End the server, to start it again or not; it goes on if it could not start with the present configuration."""
+        if restart:
+            if self.asked.is_set():
+                return  # it stops already, maybe for good
+            try:
+                self._load()
+            except ConfigError as error:
+                log.error("restart-failed", reason=str(error))
+                return
+        self.restart = restart
+        self.asked.set()
 
 
 class _Reload:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -23,7 +24,9 @@ def run(context: Context) -> None:
     def started(server: Server) -> None:
         click.echo(greeting(context, server))
 
-    asyncio.run(serve(context.load, started))
+    if asyncio.run(serve(context.load, started)):
+        # In the same process, so that it works under any service manager, in a container, and without either.
+        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606
 
 
 def greeting(context: Context, server: Server) -> str:

@@ -23,8 +23,8 @@ from xmpp_server.modules.commands import Command, Commands, Stage
 UNSUPPORTED = {
     "get-user-password": "Passwords are not kept, only keys that are derived from them",
     "edit-admin": "The admins stand in the configuration",
-    "edit-blacklist": "There is no blacklist",
-    "edit-whitelist": "There is no whitelist",
+    "edit-blacklist": "Which servers are talked to stands in the configuration",
+    "edit-whitelist": "Which servers are talked to stands in the configuration",
 }
 
 

@@ -13,6 +13,7 @@ from xmpp_server.modules.commands import Command, Done, Stage, Values
 from xmpp_server.stanzas.forms import Field, FieldType, Form, Option
 
 DELAYS = (
+    ("0", "now"),
     ("30", "30 seconds"),
     ("60", "60 seconds"),
     ("90", "90 seconds"),
@@ -21,6 +22,8 @@ DELAYS = (
     ("240", "4 minutes"),
     ("300", "5 minutes"),
 )
+
+DEFAULT_DELAY = "30"
 
 log = structlog.get_logger()
 
@@ -44,7 +47,7 @@ class ServiceCommands:
 
     def _submit(self, restart: bool) -> Callable[[JID, Values], Awaitable[Stage]]:
         async def submit(requester: JID, values: Values) -> Stage:
-            [delay] = values.get("delay") or (DELAYS[0][0],)
+            [delay] = values.get("delay") or (DEFAULT_DELAY,)
             announcement = text(values, "announcement")
             if announcement:
                 self._announce(announcement)
@@ -57,5 +60,5 @@ class ServiceCommands:
 
 def _form(title: str, instructions: str, doing: str) -> Form:
     options = tuple(Option(value, label) for value, label in DELAYS)
-    delay = Field("delay", (), FieldType.LIST_SINGLE, f"Time delay before {doing}", options=options)
+    delay = Field("delay", (DEFAULT_DELAY,), FieldType.LIST_SINGLE, f"Time delay before {doing}", options=options)
     return blank(title, instructions, delay, lines_field("announcement", "Announcement", required=False))
