@@ -1,0 +1,203 @@
+"""Real components: slixmpp's ComponentXMPP with its plugin for privileges, and biboumi from Debian."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import subprocess
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import pytest
+import slixmpp
+from slixmpp.plugins.xep_0356.privilege import XEP_0356
+
+from tests.interop.slix import SlixClient
+from tests.peers import ServerProcess, environment, need
+from tests.raw import RawClient, logged_in
+
+TIMEOUT_S = 10.0
+SECRET = "geheim"
+TIME = "urn:xmpp:time"
+CONFIG = f"""
+[[components]]
+domains = ["echo.localhost"]
+secret = "{SECRET}"
+
+[[components]]
+domains = ["boss.localhost"]
+secret = "{SECRET}"
+privileges = ["roster=both", "message=outgoing", "iq:{TIME}=get", "presence=managed_entity"]
+delegate = ["urn:example:delegated"]
+
+[[components]]
+domains = ["irc.localhost"]
+secret = "{SECRET}"
+"""
+
+
+class SlixComponent(slixmpp.ComponentXMPP):
+    """A component that says back what it hears, and keeps the presence that it is told."""
+
+    def __init__(self, domain: str) -> None:
+        super().__init__(domain, SECRET)  # type: ignore[no-untyped-call]  # slixmpp has no types there
+        for plugin in ("xep_0030", "xep_0092", "xep_0199", "xep_0202", "xep_0297", "xep_0356"):
+            self.register_plugin(plugin)
+        self.presences: asyncio.Queue[str] = asyncio.Queue()
+        self.privileges = asyncio.Event()
+        self.add_event_handler("message", self.echo)
+        self.add_event_handler("privileges_advertised", lambda _: self.privileges.set())
+        for kind in ("available", "unavailable"):
+            self.add_event_handler(f"presence_{kind}", lambda one: self.presences.put_nowait(str(one["from"])))
+
+    @property
+    def boss(self) -> XEP_0356:
+        plugin = self.plugin["xep_0356"]
+        assert isinstance(plugin, XEP_0356)
+        return plugin
+
+    def echo(self, message: slixmpp.Message) -> None:
+        if message["type"] == "chat" and message["body"]:
+            message.reply(message["body"]).send()
+
+
+@contextlib.asynccontextmanager
+async def plugged(server: ServerProcess, domain: str) -> AsyncIterator[SlixComponent]:
+    component = SlixComponent(domain)
+    started: asyncio.Future[object] = asyncio.get_running_loop().create_future()
+    component.add_event_handler("session_start", started.set_result, disposable=True)
+    component.connect(*server.addresses["component"])
+    await asyncio.wait_for(started, TIMEOUT_S)
+    try:
+        yield component
+    finally:
+        await component.disconnect(wait=1.0)
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+    process = ServerProcess(tmp_path_factory.mktemp("components"), CONFIG)
+    text = process.config_file.read_text()
+    process.config_file.write_text(text.replace("component = []", 'component = ["127.0.0.1:0"]'))
+    process.start()
+    process.add_users("romeo", "juliet", "nurse", "paris")
+    yield process
+    try:
+        assert process.failures() == []
+        assert process.stop() == 0
+    finally:
+        process.kill()
+
+
+async def test_messages_and_disco(home: ServerProcess) -> None:
+    async with plugged(home, "echo.localhost"):
+        romeo = await SlixClient("romeo").online(home.c2s)
+        try:
+            romeo.send_message(slixmpp.JID("wall@echo.localhost"), "hello", mtype="chat")
+            heard = await romeo.hears_text("hello")
+            assert heard.sender == "wall@echo.localhost"
+            info = await romeo.plugin["xep_0030"].get_info("echo.localhost", timeout=TIMEOUT_S)
+            assert "urn:xmpp:ping" in info["disco_info"]["features"]
+            items = await romeo.plugin["xep_0030"].get_items("localhost", timeout=TIMEOUT_S)
+            assert "echo.localhost" in {jid for jid, _, _ in items["disco_items"]["items"]}
+        finally:
+            await romeo.offline()
+
+
+async def test_two_connections_share_the_load(home: ServerProcess) -> None:
+    async with (
+        plugged(home, "echo.localhost"),
+        plugged(home, "echo.localhost"),
+        logged_in(home.c2s_tls, "romeo") as romeo,
+    ):
+        for number in range(20):
+            romeo.send(f"<message to='w{number}@echo.localhost' type='chat'><body>{number}</body></message>")
+        texts = [(await romeo.read())[0].text for _ in range(20)]
+        assert texts == [str(number) for number in range(20)]  # one sender's stanzas stay in order
+
+
+async def test_rosters(home: ServerProcess) -> None:
+    async with plugged(home, "boss.localhost") as boss, logged_in(home.c2s_tls, "juliet") as juliet:
+        await asyncio.wait_for(boss.privileges.wait(), TIMEOUT_S)
+        await juliet.iq("<iq type='get' id='r'><query xmlns='jabber:iq:roster'/></iq>")
+        await boss.boss.set_roster("juliet@localhost", {"nurse@localhost": {"name": "Nurse"}}, timeout=TIMEOUT_S)
+        push = await juliet.until(lambda element: element.get("type") == "set")
+        assert push[0][0].get("jid") == "nurse@localhost"
+        roster = await boss.boss.get_roster("juliet@localhost", timeout=TIMEOUT_S)
+        assert {str(jid) for jid in roster["roster"]["items"]} == {"nurse@localhost"}
+
+
+async def test_messages_in_the_name_of_an_account(home: ServerProcess) -> None:
+    async with plugged(home, "boss.localhost") as boss:
+        await asyncio.wait_for(boss.privileges.wait(), TIMEOUT_S)
+        nurse = await SlixClient("nurse").online(home.c2s)
+        try:
+            message = boss.make_message(mto="nurse@localhost", mfrom="juliet@localhost", mtype="chat", mbody="come")
+            boss.boss.send_privileged_message(message)
+            assert (await nurse.hears_text("come")).sender == "juliet@localhost"
+        finally:
+            await nurse.offline()
+
+
+async def test_requests_in_the_name_of_an_account(home: ServerProcess) -> None:
+    async with plugged(home, "boss.localhost") as boss:
+        await asyncio.wait_for(boss.privileges.wait(), TIMEOUT_S)
+        iq = boss.make_iq_get(ito="localhost", ifrom="juliet@localhost")
+        iq.enable("entity_time")
+        answer = await boss.boss.send_privileged_iq(iq)
+        assert answer["type"] == "result"
+        assert answer.xml.find(f"{{{TIME}}}time") is not None
+
+
+async def test_presence_of_accounts(home: ServerProcess) -> None:
+    async with plugged(home, "boss.localhost") as boss:
+        paris = await SlixClient("paris", "x").online(home.c2s)
+        assert await asyncio.wait_for(boss.presences.get(), TIMEOUT_S) == "paris@localhost/x"
+        await paris.offline()
+        assert await asyncio.wait_for(boss.presences.get(), TIMEOUT_S) == "paris@localhost/x"
+
+
+@pytest.fixture
+def biboumi(home: ServerProcess, tmp_path: Path) -> Iterator[None]:
+    """Debian's IRC gateway, at irc.localhost."""
+    program = need("biboumi", "biboumi")
+    host, port = home.addresses["component"]
+    config = tmp_path / "biboumi.cfg"
+    config.write_text(
+        f"hostname=irc.localhost\npassword={SECRET}\nxmpp_server_ip={host}\nport={port}\nlog_level=1\n"
+        f"db_name={tmp_path}/biboumi.sqlite\n"
+    )
+    with (tmp_path / "biboumi.log").open("wb") as log:
+        gateway = subprocess.Popen(
+            [program, str(config)], stdout=log, stderr=subprocess.STDOUT, env=environment(tmp_path / "home")
+        )
+    try:
+        yield
+        gateway.terminate()
+        assert gateway.wait(TIMEOUT_S) == 0
+    finally:
+        gateway.kill()
+
+
+@pytest.mark.usefixtures("biboumi")
+async def test_an_irc_gateway(home: ServerProcess) -> None:
+    """It answers disco and ping, and tells that there is no IRC server."""
+    async with logged_in(home.c2s_tls, "romeo") as romeo:
+        query = "<query xmlns='http://jabber.org/protocol/disco#info'/>"
+        info = await until_there(romeo, f"<iq to='irc.localhost' type='get' id='1'>{query}</iq>")
+        assert "conference" in {one.get("category") for one in info.iter()}
+        pong = await romeo.iq("<iq to='irc.localhost' type='get' id='2'><ping xmlns='urn:xmpp:ping'/></iq>")
+        assert pong.get("type") == "result"
+        muc = "<x xmlns='http://jabber.org/protocol/muc'/>"
+        romeo.send(f"<presence to='#room%127.0.0.1@irc.localhost/romeo'>{muc}</presence>")
+        said = await romeo.until(lambda one: (one.get("from") or "").endswith("127.0.0.1@irc.localhost"))
+        assert "127.0.0.1" in "".join(said.itertext())
+
+
+async def until_there(client: RawClient, request: str) -> ET.Element:
+    """Ask until the component has connected."""
+    async with asyncio.timeout(TIMEOUT_S):
+        while (answer := await client.iq(request)).get("type") == "error":  # noqa: ASYNC110 - nobody tells
+            await asyncio.sleep(0.1)
+    return answer
