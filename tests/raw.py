@@ -45,6 +45,8 @@ class RawClient:
         #: True once the server has closed its stream.
         self.footer = False
         self.jid = ""
+        #: What begins a stream.
+        self.header = HEADER
         #: Stanzas read since stream management was enabled (XEP-0198 §4).
         self.handled = 0
 
@@ -66,18 +68,27 @@ class RawClient:
     async def authenticated(cls, address: Address, user: str, password: str = PASSWORD) -> RawClient:
         """Authenticate with PLAIN on the door for direct TLS, and read the features that come then."""
         client = await cls.connect(address, tls=True)
-        await client.open()
-        initial = base64.b64encode(f"\0{user}\0{password}".encode()).decode()
-        client.send(f"<auth xmlns='{SASL[1:-1]}' mechanism='PLAIN'>{initial}</auth>")
-        answer = await client.read()
-        assert answer.tag == SASL + "success", ET.tostring(answer)
-        await client.open()
+        await client.authenticate(user, password)
         return client
+
+    async def sign_in(self, user: str, password: str = PASSWORD, resource: str = "raw") -> None:
+        """Authenticate and bind on a connection that is encrypted."""
+        await self.authenticate(user, password)
+        await self.bind(resource)
+
+    async def authenticate(self, user: str, password: str = PASSWORD) -> None:
+        """Authenticate with PLAIN on a connection that is encrypted."""
+        await self.open()
+        initial = base64.b64encode(f"\0{user}\0{password}".encode()).decode()
+        self.send(f"<auth xmlns='{SASL[1:-1]}' mechanism='PLAIN'>{initial}</auth>")
+        answer = await self.read()
+        assert answer.tag == SASL + "success", ET.tostring(answer)
+        await self.open()
 
     async def open(self) -> ET.Element:
         """Send a stream header; return the features."""
         self.restart()
-        self.send(HEADER)
+        self.send(self.header)
         return await self.until(lambda element: element.tag == STREAM + "features")
 
     async def bind(self, resource: str) -> None:

@@ -15,6 +15,7 @@ from xmpp_server.app.c2s_service import ClientPolicy, ClientService
 from xmpp_server.app.component_service import ComponentService, rows
 from xmpp_server.app.hosts import build_hosts
 from xmpp_server.app.metrics import Counters
+from xmpp_server.app.s2s_service import Federating
 from xmpp_server.app.settings import Config
 from xmpp_server.app.supervisor import Supervisor
 from xmpp_server.core import persistence
@@ -31,7 +32,7 @@ from xmpp_server.net.listener import Listener
 from xmpp_server.net.loop_io import LoopIO
 from xmpp_server.net.runtime import LoopRuntime
 from xmpp_server.net.self_signed import ensure_self_signed
-from xmpp_server.net.tls import ALPN_XMPP_CLIENT, TlsServer
+from xmpp_server.net.tls import ALPN_XMPP_CLIENT, ALPN_XMPP_SERVER, TlsServer
 from xmpp_server.storage.api import Durability, SavedSession, Storage, StorageError
 from xmpp_server.storage.urls import storage_for
 
@@ -61,6 +62,7 @@ class Server:
         self.service: ClientService
         self.components: ComponentService
         self.supervisor: Supervisor
+        self.federating: Federating | None = None
         #: The addresses that are listened on, by the name of the door; known after `start`.
         self.addresses: dict[str, list[str]] = {}
         self._listeners: list[Listener] = []
@@ -143,7 +145,16 @@ class Server:
             self.addresses[name] = await listener.open(doors)
         self.addresses |= await self.components.open(io, config.listen, self._make_tls)
         self._http = HttpServer(self._health, self._metrics)
+        await self._federate(io)
         self.addresses["http"] = await self._http.start(config.listen.http)
+
+    async def _federate(self, io: LoopIO) -> None:
+        if not self.config.s2s.enabled:
+            return
+        tls = self._make_tls((ALPN_XMPP_SERVER,), request_certificate=True)
+        self.federating = Federating(self.config, self.router, self.runtime, tls, self._key_pairs)
+        secret = _lasting_secret(self.config.data_path / "dialback.key")
+        self.addresses |= await self.federating.open(io, secret)
 
     async def _restore_sessions(self) -> None:
         saved = await self.storage.sessions.load_all()
@@ -185,6 +196,8 @@ class Server:
         """
         for tls in self._tls:
             tls.reload()
+        if self.federating is not None:
+            self.federating.reload_certificates()
         log.info("certificates-reloaded")
 
     async def stop(self) -> None:
@@ -192,6 +205,8 @@ class Server:
         log.info("stopping", sessions=len(self.sessions))
         for listener in self._listeners:
             await listener.close()
+        if self.federating is not None:
+            await self.federating.stop_listening()
         clients = list(self.service.clients)
         for client in clients:
             client.detach()
@@ -205,6 +220,8 @@ class Server:
             await asyncio.wait_for(self.service.all_closed(), self.config.timeouts.drain_s)
         for client in list(self.service.clients):
             client.abort()
+        if self.federating is not None:
+            await self.federating.federation.close(SHUTDOWN, self.config.timeouts.close_s)
         await self.supervisor.stop()
         await self.components.close(SHUTDOWN, self.config.timeouts.close_s)
         await self.runtime.drain(timeout_s=2.0)

@@ -131,6 +131,7 @@ class Dns(Table, frozen=True, kw_only=True):
     """How names of other servers are looked up."""
 
     nameservers: tuple[Door, ...] = ()
+    deny: tuple[str, ...] = ("0.0.0.0/8", "169.254.0.0/16", "224.0.0.0/3", "::/128", "fe80::/10", "ff00::/8")
 
 
 class S2S(Table, frozen=True, kw_only=True):
@@ -140,6 +141,9 @@ class S2S(Table, frozen=True, kw_only=True):
     require_tls: bool = True
     verify: Literal["certificate", "certificate-or-dialback"] = "certificate-or-dialback"
     trust: PathText = ""
+    idle_s: Seconds = 900.0
+    allow: tuple[str, ...] = ()
+    block: tuple[str, ...] = ()
     dns: Dns = Dns()
     routes: Mapping[str, Door] = {}
 

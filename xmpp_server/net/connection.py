@@ -9,7 +9,6 @@ from typing import Protocol, cast
 import structlog
 
 from xmpp_server.net.loop_io import LoopIO
-from xmpp_server.net.tls import TlsServer
 from xmpp_server.net.tls_channel import TlsChannel, TlsError, TlsSession
 
 #: How long a closing connection waits for its last bytes to be taken and for the peer's end.
@@ -42,6 +41,14 @@ class ConnectionHandler(Protocol):
         """The connection is gone; last call. `error` is None after an orderly end."""
 
 
+class TlsSide(Protocol):
+    """One side of TLS: `TlsServer`, or `TlsOffer` of a connection that we make."""
+
+    def channel(self) -> TlsChannel:
+        """Make the state of a new connection; a client's has its first bytes ready."""
+        ...
+
+
 class Connection(asyncio.BufferedProtocol):
     """A connection accepted by a listener, or made by a dialer.
 
@@ -69,7 +76,7 @@ class Connection(asyncio.BufferedProtocol):
     )
 
     def __init__(
-        self, io: LoopIO, handler: ConnectionHandler, *, limit_bytes: int = 1 << 20, tls: TlsServer | None = None
+        self, io: LoopIO, handler: ConnectionHandler, *, limit_bytes: int = 1 << 20, tls: TlsSide | None = None
     ) -> None:
         """Make a connection that has no socket yet.
 
@@ -77,7 +84,7 @@ class Connection(asyncio.BufferedProtocol):
             io: What the connections of this event loop share.
             handler: Who is told.
             limit_bytes: Above this much unsent data the handler hears `overflow`.
-            tls: Direct TLS: the peer starts with a ClientHello.
+            tls: Direct TLS: whoever connects starts with a ClientHello.
 
         """
         self._io = io
@@ -131,7 +138,7 @@ class Connection(asyncio.BufferedProtocol):
         if self._transport is not None:
             self._transport.resume_reading()
 
-    def start_tls(self, server: TlsServer) -> None:
+    def start_tls(self, side: TlsSide) -> None:
         """Send what is queued in clear; all that follows in both directions is TLS (RFC 6120 §5.4.3.3).
 
         The caller has made sure that the peer sent nothing behind its request: bytes in clear that were already
@@ -140,7 +147,8 @@ class Connection(asyncio.BufferedProtocol):
         if self._transport is None or self._closing:
             return
         self._push(self._transport)
-        self._tls = server.channel()
+        self._tls = side.channel()
+        self._transport.write(self._tls.outgoing())
 
     def close(self, timeout_s: float = CLOSE_TIMEOUT_S) -> None:
         """Send what is queued, say goodbye, and end when the peer has ended too or `timeout_s` is over.
@@ -232,6 +240,8 @@ class Connection(asyncio.BufferedProtocol):
             return
         if self._limit_bytes < 65536:
             self._transport.set_write_buffer_limits(self._limit_bytes)
+        if self._tls is not None:
+            self._transport.write(self._tls.outgoing())  # the ClientHello, if we are the client
         self._handler.connected(self)
 
     def get_buffer(self, sizehint: int) -> memoryview:

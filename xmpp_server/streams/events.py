@@ -11,6 +11,7 @@ from typing import TypeAlias
 
 from xmpp_server.errors import SaslCondition, StreamError
 from xmpp_server.sasl.mechanism import Query
+from xmpp_server.streams.s2s_events import DialbackRequest, Proven, Ready, Verified
 from xmpp_server.xml.stanza import Stanza
 
 
@@ -79,5 +80,17 @@ class Ended:
 
 #: A `Stanza` comes only after binding: message, presence, iq, and the elements of XEP-0198 and XEP-0352.
 StreamEvent: TypeAlias = (
-    StartTls | AuthQuery | RegisterRequest | Authenticated | AuthFailed | BindRequest | ResumeRequest | Stanza | Ended
+    StartTls
+    | AuthQuery
+    | RegisterRequest
+    | Authenticated
+    | AuthFailed
+    | BindRequest
+    | ResumeRequest
+    | Proven
+    | DialbackRequest
+    | Ready
+    | Verified
+    | Stanza
+    | Ended
 )

@@ -39,6 +39,16 @@ def challenge(data: bytes) -> bytes:
     return _element("challenge", _encode(data))
 
 
+def auth(mechanism: str, data: bytes) -> bytes:
+    """Write <auth/> with an initial response (RFC 6120 §6.4.2)."""
+    return f"<auth xmlns='{SASL}' mechanism='{mechanism}'>{_encode(data) or _EMPTY}</auth>".encode()
+
+
+def answer(data: bytes) -> bytes:
+    """Write <response/> (RFC 6120 §6.4.4)."""
+    return _element("response", _encode(data))
+
+
 def success(data: bytes | None) -> bytes:
     """Write <success/>, with additional data if there are any (RFC 6120 §6.4.6)."""
     return _element("success", "" if data is None else _encode(data) or _EMPTY)

@@ -1,0 +1,174 @@
+"""Builds the federation from the configuration: its policy, its certificates, its doors."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Collection, Iterable, Sequence
+from ipaddress import ip_network
+from pathlib import Path
+
+from xmpp_server.app.c2s_service import stream_limits
+from xmpp_server.app.settings import Config
+from xmpp_server.core.router import Router
+from xmpp_server.jid import JID, JIDMalformed
+from xmpp_server.net.addresses import parse_address
+from xmpp_server.net.certificates import KeyPair
+from xmpp_server.net.connection import Connection
+from xmpp_server.net.dialer import Dialer
+from xmpp_server.net.dns import Resolver, Target, to_ascii
+from xmpp_server.net.listener import Listener
+from xmpp_server.net.loop_io import LoopIO
+from xmpp_server.net.peer_trust import PeerTrust
+from xmpp_server.net.runtime import LoopRuntime
+from xmpp_server.net.s2s import Federation, Reach
+from xmpp_server.net.tls import TlsServer
+from xmpp_server.net.tls_channel import PlaintextBuffer
+from xmpp_server.net.tls_client import TlsClient
+from xmpp_server.streams.s2s import Rules
+
+
+class DomainList:
+    """Domains by name, or "*.example.net": all below one."""
+
+    def __init__(self, patterns: Iterable[str]) -> None:
+        self._names: set[str] = set()
+        self._parents: set[str] = set()
+        for pattern in patterns:
+            star = pattern.startswith("*.")
+            name = _prepared(pattern[2:] if star else pattern)
+            (self._parents if star else self._names).add(name)
+
+    def __bool__(self) -> bool:
+        return bool(self._names or self._parents)
+
+    def __contains__(self, domain: str) -> bool:
+        if domain in self._names:
+            return True
+        parent = domain
+        while self._parents and "." in parent:
+            parent = parent.partition(".")[2]
+            if parent in self._parents:
+                return True
+        return False
+
+
+class ServerPolicy:
+    """The server, to its streams with others (`streams.s2s.FederationPolicy`)."""
+
+    def __init__(self, config: Config, domains: Collection[str], secret: bytes) -> None:
+        s2s = config.s2s
+        self.limits = stream_limits(config)
+        self.default_domain = config.domains[0]
+        self.rules = Rules(require_tls=s2s.require_tls, dialback=s2s.verify == "certificate-or-dialback")
+        self.secret = secret
+        self._domains = domains
+        self._allow = DomainList(s2s.allow)
+        self._block = DomainList(s2s.block)
+
+    def stream_id(self) -> str:
+        """Return an unpredictable id: a dialback key is worth as much as it (XEP-0220 §2.1)."""
+        return secrets.token_urlsafe(18)
+
+    def serves(self, domain: str) -> bool:
+        """Tell whether a domain is ours."""
+        return domain in self._domains
+
+    def admits(self, remote: str, local: str) -> bool:
+        """Tell whether the operator wants to hear of a domain."""
+        return remote not in self._block and (not self._allow or remote in self._allow)
+
+
+class Federating:
+    """The federation of a server, with its doors."""
+
+    def __init__(
+        self,
+        config: Config,
+        router: Router,
+        runtime: LoopRuntime,
+        tls: TlsServer,
+        key_pairs: Callable[[], Sequence[KeyPair]],
+    ) -> None:
+        """Prepare, and let the router know.
+
+        Args:
+            config: The whole configuration.
+            router: Whose default route this becomes; its routes are the domains that are ours.
+            runtime: Time and tasks.
+            tls: Our certificates as a server, which asks for those of its peers.
+            key_pairs: Reads our certificates, to show them where we connect.
+
+        Raises:
+            CertificateError: The file of trusted CAs cannot be read.
+
+        """
+        self._config = config
+        self._runtime = runtime
+        self._tls = tls
+        self._key_pairs = key_pairs
+        self._router = router
+        self._clients: dict[str, TlsClient] = {}
+        self._buffer = PlaintextBuffer()
+        self._listeners: list[Listener] = []
+        self.federation: Federation
+
+    async def open(self, io: LoopIO, secret: bytes) -> dict[str, list[str]]:
+        """Open the doors, and begin to route; return the addresses by door."""
+        config = self._config
+        s2s = config.s2s
+        resolver = Resolver(
+            s2s.dns.nameservers, now=self._runtime.now, deny=[ip_network(text) for text in s2s.dns.deny]
+        )
+        reach = Reach(
+            resolver=resolver,
+            dialer=Dialer(io, resolver, limit_bytes=config.limits.outbox_bytes),
+            trust=PeerTrust.load(Path(s2s.trust) if s2s.trust else None),
+            tls=self._tls,
+            tls_client=self._client,
+            routes={_prepared(domain): _target(door) for domain, door in s2s.routes.items()},
+            idle_s=s2s.idle_s,
+        )
+        policy = ServerPolicy(config, self._router.routes, secret)
+        self.federation = Federation(policy, self._router, self._runtime, reach)
+        addresses: dict[str, list[str]] = {}
+        for name, doors, direct in (("s2s", config.listen.s2s, None), ("s2s_tls", config.listen.s2s_tls, self._tls)):
+            listener = Listener(io.loop, self._accept(io, direct), per_address=config.limits.connections_per_address)
+            self._listeners.append(listener)
+            addresses[name] = await listener.open(doors)
+        self._router.default = self.federation
+        return addresses
+
+    def _accept(self, io: LoopIO, direct: TlsServer | None) -> Callable[[], Connection]:
+        limit = self._config.limits.outbox_bytes
+        return lambda: Connection(io, self.federation.accept(), limit_bytes=limit, tls=direct)
+
+    def reload_certificates(self) -> None:
+        """Show the certificates that are there now, on connections to come."""
+        self._clients.clear()
+
+    async def stop_listening(self) -> None:
+        """Close the doors."""
+        for listener in self._listeners:
+            await listener.close()
+
+    def _client(self, domain: str) -> TlsClient:
+        """Return what to show as a domain of ours: the certificate that names it, or the default one."""
+        if domain not in self._clients:
+            pairs = self._key_pairs()
+            name = to_ascii(domain)
+            pair = next((pair for pair in pairs if pair.names.covers(name)), pairs[0])
+            self._clients[domain] = TlsClient(pair, self._buffer)
+        return self._clients[domain]
+
+
+def _prepared(domain: str) -> str:
+    try:
+        return JID.parse(domain).domainpart
+    except JIDMalformed:
+        return domain.lower()
+
+
+def _target(door: str) -> Target:
+    address = parse_address(door)
+    assert isinstance(address, tuple)  # noqa: S101 - the configuration is checked
+    return Target(address[0], address[1], False)

@@ -1,0 +1,129 @@
+"""What a server's certificate proves: RFC 6120 §13.7.2, RFC 6125/9525, in either direction of a stream."""
+
+from __future__ import annotations
+
+import ssl
+import warnings
+from collections.abc import Sequence
+from ipaddress import ip_address
+from pathlib import Path
+
+import idna
+import structlog
+from cryptography import x509
+from cryptography.x509.oid import ExtendedKeyUsageOID
+from cryptography.x509.verification import Criticality, ExtensionPolicy, PolicyBuilder, Store, VerificationError
+
+from xmpp_server.net.certificates import CertificateError, names_of
+
+#: Longer chains are not looked at.
+CHAIN = 10
+
+#: What the holder may use the certificate for. Public CAs issue for serverAuth alone, and the name is as good then.
+_USAGES = frozenset(
+    {ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH, ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE}
+)
+
+log = structlog.get_logger()
+
+
+class PeerTrust:
+    """Judges the chains of other servers with the system's CAs and the operator's own."""
+
+    def __init__(self, authorities: Sequence[x509.Certificate]) -> None:
+        ee = (
+            ExtensionPolicy.permit_all()
+            .require_present(x509.SubjectAlternativeName, Criticality.AGNOSTIC, None)
+            .may_be_present(x509.ExtendedKeyUsage, Criticality.AGNOSTIC, _check_usage)
+        )
+        self._policy = (
+            None
+            if not authorities
+            else PolicyBuilder()
+            .store(Store(list(authorities)))
+            .extension_policies(ca_policy=ExtensionPolicy.webpki_defaults_ca(), ee_policy=ee)
+        )
+
+    @classmethod
+    def load(cls, extra: Path | None, *, system: bool = True) -> PeerTrust:
+        """Read the system's CAs, and those of a PEM file.
+
+        Raises:
+            CertificateError: The file cannot be read.
+
+        """
+        authorities: list[x509.Certificate] = []
+        bundle = ssl.get_default_verify_paths().cafile if system else None
+        for path in (bundle, extra):
+            if path is not None:
+                authorities += _read(Path(path))
+        return cls(authorities)
+
+    def proves(self, chain: Sequence[bytes], domain: str) -> bool:
+        """Tell whether a chain (DER, leaf first) is good now, leads to a trusted CA, and is for `domain`."""
+        if self._policy is None or not 0 < len(chain) <= CHAIN:
+            return False
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # cryptography tells of odd certificates that it reads all the same
+                leaf, *others = [x509.load_der_x509_certificate(der) for der in chain]
+                return self._proves(leaf, others, domain)
+        except (ValueError, CertificateError) as error:
+            log.info("certificate-unreadable", domain=domain, reason=str(error))
+            return False
+
+    def _proves(self, leaf: x509.Certificate, others: list[x509.Certificate], domain: str) -> bool:
+        assert self._policy is not None  # noqa: S101
+        subject = _subject(domain)
+        if subject is None:
+            return False
+        try:
+            self._policy.build_server_verifier(subject).verify(leaf, others)
+        except VerificationError as error:
+            return self._proves_otherwise(leaf, others, domain, error)
+        return True
+
+    def _proves_otherwise(
+        self, leaf: x509.Certificate, others: list[x509.Certificate], domain: str, error: VerificationError
+    ) -> bool:
+        """Look for names that only XMPP knows: SRVName and xmppAddr (RFC 6120 §13.7.1.2)."""
+        assert self._policy is not None  # noqa: S101
+        names = names_of(leaf)
+        if f"_xmpp-server.{_ascii(domain)}" not in names.srv and domain not in names.xmpp_addr:
+            log.info("certificate-refused", domain=domain, reason=str(error))
+            return False
+        try:
+            self._policy.build_client_verifier().verify(leaf, others)
+        except VerificationError as refusal:
+            log.info("certificate-refused", domain=domain, reason=str(refusal))
+            return False
+        return True
+
+
+def _check_usage(_policy: object, _certificate: x509.Certificate, usage: x509.ExtendedKeyUsage | None) -> None:
+    if usage is not None and _USAGES.isdisjoint(usage):
+        raise ValueError("the certificate is for something else than TLS")
+
+
+def _subject(domain: str) -> x509.DNSName | x509.IPAddress | None:
+    try:
+        return x509.IPAddress(ip_address(domain.strip("[]")))
+    except ValueError:
+        pass
+    try:
+        return x509.DNSName(_ascii(domain))
+    except (ValueError, idna.IDNAError):
+        return None
+
+
+def _ascii(domain: str) -> str:
+    return domain if domain.isascii() else idna.encode(domain).decode("ascii")
+
+
+def _read(path: Path) -> list[x509.Certificate]:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return x509.load_pem_x509_certificates(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise CertificateError(f"{path}: {error}") from None

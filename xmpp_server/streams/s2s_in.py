@@ -1,0 +1,383 @@
+"""RFC 6120, XEP-0178, XEP-0220: a stream that another server has opened, without I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import NoReturn, TypeAlias
+
+from xmpp_server.errors import Condition, SaslCondition, SaslError, StreamCondition, StreamError
+from xmpp_server.jid import JID, JIDMalformed
+from xmpp_server.streams import dialback, header, s2s, sasl_profile
+from xmpp_server.streams.dialback import Pair, Verdict
+from xmpp_server.streams.events import StartTls
+from xmpp_server.streams.s2s import FederationPolicy
+from xmpp_server.streams.s2s_events import DialbackRequest, Proven
+from xmpp_server.streams.stream import Events, State, Stream
+from xmpp_server.xml.element import Element, tag
+from xmpp_server.xml.namespaces import (
+    CLIENT,
+    CONTENT,
+    DIALBACK,
+    DIALBACK_FEATURE,
+    SASL,
+    SERVER,
+    STREAM,
+    STREAM_LIMITS,
+    TLS,
+)
+from xmpp_server.xml.scanner import StreamHeader
+from xmpp_server.xml.stanza import Stanza
+from xmpp_server.xml.writer import serialize
+
+#: Claims of one stream that wait for their authoritative servers at one time.
+PENDING_CLAIMS = 16
+#: Domains that one stream may prove.
+PROVEN_PAIRS = 1000
+
+_BOUND = State.BOUND
+
+#: Tells whether the peer's certificate proves a domain; it remembers nothing.
+Proves: TypeAlias = Callable[[str], bool]
+
+
+def _proves_nothing(_domain: str) -> bool:
+    return False
+
+
+class S2SInStream(Stream):
+    """The receiving server's side of one stream.
+
+    Stanzas come out stamped: `sender` and `to` are set, and the peer has proven that it speaks for the sender's domain.
+    """
+
+    __slots__ = ("_certified", "_has_certificate", "_id", "_pairs", "_pending", "_proves", "local", "remote", "secure")
+    _policy: FederationPolicy
+
+    def __init__(self, policy: FederationPolicy, now: float) -> None:
+        super().__init__(policy, now)
+        self.secure = False
+        #: What the header named: whom the peer wants to speak for, and to whom.
+        self.remote: str | None = None
+        self.local: str | None = None
+        self._id = ""
+        self._has_certificate = False
+        self._proves: Proves = _proves_nothing
+        #: Domains that the certificate has proven, to whomever they send; pairs that dialback has.
+        self._certified: set[str] = set()
+        self._pairs: set[Pair] = set()
+        self._pending: set[Pair] = set()
+
+    @property
+    def proven(self) -> frozenset[str]:
+        """The domains that the peer may send from."""
+        return frozenset(self._certified | {pair.sender for pair in self._pairs})
+
+    def receive(self, data: bytes | memoryview, now: float) -> Events:
+        """Take bytes of the peer."""
+        if self._state is _BOUND:
+            return self._sift(self._scanner.feed(data))
+        events = self._negotiate(data, now)
+        if self._state is _BOUND:
+            events += self._sift(self._scanner.feed(b""))
+        return events
+
+    def tls_established(self, proves: Proves | None) -> None:
+        """Begin anew inside TLS (RFC 6120 §5.4.3.3); `proves` judges the certificate, None if there is none."""
+        fresh = self._state is State.HEADER and self.jid is None and not self._scanner.pending
+        if self._state is not State.HANDSHAKE and not fresh:
+            return
+        self.secure = True
+        self._has_certificate = proves is not None
+        self._proves = proves or _proves_nothing
+        self.remote = self.local = None
+        self._scanner = self._new_scanner()
+        self._await_header()
+
+    def dialback_answer(self, pair: Pair, verdict: Verdict, error: Condition | None = None) -> Events:
+        """Answer an open `DialbackRequest`; a verdict that nobody waits for has no effect."""
+        events: Events = []
+        if pair in self._pending and self._state in (State.FEATURES, _BOUND):
+            self._pending.discard(pair)
+            self._attempt(lambda: self._conclude(pair, verdict, error, events), events)
+            if self._state is _BOUND:
+                events += self._sift(self._scanner.feed(b""))
+        return events
+
+    # the stream
+
+    def _open(self, event: StreamHeader) -> None:
+        """Answer a header with ours, whatever is wrong with it (RFC 6120 §4.9.1.2)."""
+        self.local = header.addressed_domain(event)
+        sender = header.initiator(event)
+        self.remote = sender.domainpart if sender is not None and sender.is_domain else None
+        self._write_header()
+        s2s.check_namespace(event)
+        if self.local is None or not self._policy.serves(self.local):
+            raise StreamError(StreamCondition.HOST_UNKNOWN)
+        header.check_version(event)
+        if "from" in event.attrs and self.remote is None:
+            raise StreamError(StreamCondition.INVALID_FROM)
+        if self.remote is not None:
+            self._check_peer(self.remote, self.local)
+        if self._certified and self.remote is not None and self.remote not in self._certified:
+            raise StreamError(StreamCondition.INVALID_FROM, "You have authenticated as another domain")
+        self._out += self._features()
+        if self._certified:
+            self._establish()
+        else:
+            self._state = State.FEATURES
+
+    def _check_peer(self, remote: str, local: str) -> None:
+        if self._policy.serves(remote):  # nobody elsewhere speaks for us
+            raise StreamError(StreamCondition.INVALID_FROM)
+        if not self._policy.admits(remote, local):
+            raise StreamError(StreamCondition.POLICY_VIOLATION, "Your domain is not welcome here")
+
+    def _write_header(self, to: JID | None = None) -> None:
+        self._id = self._policy.stream_id()
+        local = self.local if self.local is not None and self._policy.serves(self.local) else None
+        self._out += s2s.write_header(local or self._policy.default_domain, self.remote, self._id)
+        self._answered = True
+
+    def _features(self) -> bytes:
+        features: list[Element] = []
+        rules = self._policy.rules
+        if not self.secure:
+            starttls = Element("starttls", TLS)
+            if rules.require_tls:
+                starttls.add("required")
+            features.append(starttls)
+        elif not self._certified and self._offers_external():
+            mechanisms = Element("mechanisms", SASL)
+            mechanisms.add("mechanism", text=s2s.EXTERNAL)
+            features.append(mechanisms)
+        if self.secure or not rules.require_tls:
+            offer = Element("dialback", DIALBACK_FEATURE)
+            offer.add("errors")
+            features.append(offer)
+        limits = Element("limits", STREAM_LIMITS)
+        limits.add("max-bytes", text=str(self._scanner.limits.stanza_bytes))
+        features.append(limits)
+        return b"<stream:features>%b</stream:features>" % b"".join(serialize(each, SERVER) for each in features)
+
+    def _offers_external(self) -> bool:
+        """XEP-0178 §3: only where it can succeed, else the peer would not think of dialback."""
+        return self._has_certificate if self.remote is None else self._proves(self.remote)
+
+    def _establish(self) -> None:
+        """From here on stanzas pass."""
+        self._state = _BOUND
+        self.deadline = None
+        self._refusals = 0
+        self._scanner.limits = self._limits.after_auth
+        self._scanner.step = False
+
+    # TLS and SASL
+
+    def _start_tls(self, _: Stanza, events: Events) -> None:
+        if self.secure:
+            raise StreamError(StreamCondition.UNSUPPORTED_STANZA_TYPE)
+        self._scanner.skip_whitespace()
+        if self._scanner.pending:  # RFC 6120 §5.3.3: they would be taken for what the peer sends inside TLS
+            raise StreamError(StreamCondition.POLICY_VIOLATION, "Nothing may follow <starttls/>")
+        self._out += s2s.PROCEED
+        self._state = State.HANDSHAKE
+        self._pending.clear()
+        self._pairs.clear()
+        events.append(StartTls())
+
+    def _start_sasl(self, auth: Stanza, events: Events) -> None:
+        if auth.attrs.get("mechanism") != s2s.EXTERNAL or not self.secure:
+            raise SaslError(SaslCondition.INVALID_MECHANISM)
+        response = sasl_profile.initial_response(auth)
+        if response is None:  # RFC 4422 Appendix A: ask for the identity
+            self._out += sasl_profile.challenge(b"")
+            self._state = State.SASL
+            return
+        self._prove(response, events)
+
+    def _continue_sasl(self, response: Stanza, events: Events) -> None:
+        self._prove(sasl_profile.response(response), events)
+
+    def _abort_sasl(self, _: Stanza, events: Events) -> None:
+        raise SaslError(SaslCondition.ABORTED)
+
+    def _prove(self, authzid: bytes, events: Events) -> None:
+        """XEP-0178 §3: the identity asked for, or else the header's, must stand in a certificate that is believed."""
+        domain = self.remote
+        if authzid:
+            try:
+                wanted = JID.parse(authzid.decode())
+            except (UnicodeDecodeError, JIDMalformed):
+                raise SaslError(SaslCondition.INVALID_AUTHZID) from None
+            if not wanted.is_domain:
+                raise SaslError(SaslCondition.INVALID_AUTHZID)
+            domain = wanted.domainpart
+        if domain is None or self._policy.serves(domain) or not self._proves(domain):
+            raise SaslError(SaslCondition.NOT_AUTHORIZED)
+        assert self.local is not None  # noqa: S101 - the header was answered with features
+        self._check_peer(domain, self.local)
+        self._out += sasl_profile.success(None)
+        self._certify(domain, events)
+        self._pairs.clear()
+        self._pending.clear()
+        self._scanner.reset()
+        self._scanner.limits = self._limits.after_auth
+        self._await_header()
+
+    def _certify(self, domain: str, events: Events) -> None:
+        self._certified.add(domain)
+        if self.jid is None:
+            self.jid = JID.parse(domain)
+        events.append(Proven(domain, s2s.EXTERNAL))
+
+    def _authentication_failed(self, failure: SaslError, events: Events) -> None:
+        self._state = State.FEATURES
+        self._refuse(sasl_profile.failure(failure))
+
+    # dialback
+
+    def _claim(self, element: Stanza, events: Events) -> None:
+        """Take <db:result/>: the peer claims to send for a domain (XEP-0220 §2.1)."""
+        if element.type is not None:  # §4: an answer to what was never asked authorizes nobody (CVE-2012-3525)
+            self._refuse(b"")
+            return
+        pair = dialback.addresses(element)
+        key = dialback.key_of(element)
+        if self._policy.serves(pair.sender):
+            raise StreamError(StreamCondition.INVALID_FROM)
+        condition = self._objection(pair)
+        if condition is not None:
+            self._refuse(dialback.result_answer(pair.swapped(), Verdict.ERROR, condition))
+        elif self._proves(pair.sender):  # the certificate says it already
+            self._certify(pair.sender, events)
+            self._out += dialback.result_answer(pair.swapped(), Verdict.VALID)
+            self._establish()
+        elif not self._policy.rules.dialback:
+            self._refuse(dialback.result_answer(pair.swapped(), Verdict.ERROR, Condition.POLICY_VIOLATION))
+        elif pair not in self._pending:
+            self._pending.add(pair)
+            events.append(DialbackRequest(pair, self._id, key))
+
+    def _objection(self, pair: Pair) -> Condition | None:
+        if self._policy.rules.require_tls and not self.secure:
+            return Condition.POLICY_VIOLATION
+        if not self._policy.serves(pair.target):
+            return Condition.ITEM_NOT_FOUND
+        if not self._policy.admits(pair.sender, pair.target):
+            return Condition.FORBIDDEN
+        if len(self._pending) >= PENDING_CLAIMS or len(self._pairs) + len(self._certified) >= PROVEN_PAIRS:
+            return Condition.RESOURCE_CONSTRAINT
+        return None
+
+    def _conclude(self, pair: Pair, verdict: Verdict, error: Condition | None, events: Events) -> None:
+        answer = dialback.result_answer(pair.swapped(), verdict, error)
+        if verdict is Verdict.ERROR:
+            self._refuse(answer)
+            return
+        self._out += answer
+        if verdict is Verdict.VALID:
+            self._pairs.add(pair)
+            if self.jid is None:
+                self.jid = JID.parse(pair.sender)
+            events.append(Proven(pair.sender, s2s.DIALBACK_METHOD))
+            self._establish()
+        elif not self.proven:  # §2.2.1: a peer that lies has no further business here
+            self._out += header.CLOSING_TAG
+            self._end(StreamError(StreamCondition.NOT_AUTHORIZED, "Dialback failed"), events)
+
+    def _authority(self, element: Stanza, events: Events) -> None:
+        """Take <db:verify/>: another server asks whether a key is ours (XEP-0220 §2.3)."""
+        if element.type is not None:
+            self._refuse(b"")
+            return
+        pair = dialback.addresses(element)
+        stream_id = element.attrs.get("id")
+        key = dialback.key_of(element)
+        if not stream_id:
+            raise StreamError(StreamCondition.BAD_FORMAT, "Which stream?")
+        if self._policy.rules.require_tls and not self.secure:
+            raise StreamError(StreamCondition.POLICY_VIOLATION, "Use TLS")
+        if not self._policy.serves(pair.target):
+            answer = dialback.verify_answer(pair.swapped(), stream_id, Verdict.ERROR, Condition.ITEM_NOT_FOUND)
+            self._refuse(answer)
+            return
+        verdict = dialback.judge(self._policy.secret, pair, stream_id, key)
+        self._out += dialback.verify_answer(pair.swapped(), stream_id, verdict)
+
+    # stanzas
+
+    def _transition(self, element: Stanza, events: Events) -> None:
+        key = (self._state, tag(element.ns, element.name))
+        _TRANSITIONS.get(key, S2SInStream._unexpected)(self, element, events)
+
+    def _passes(self, element: Stanza) -> bool:
+        """Let stanzas pass that are properly addressed, and stamp them."""
+        if element.name not in s2s.STANZAS or element.ns not in CONTENT:
+            return False
+        if self._fault(element) is not None:
+            return False
+        sender, to = JID.parse(element.attrs["from"]), JID.parse(element.attrs["to"])
+        element.stamp(sender, to, b" from='%b'" % sender.encoded)
+        if element.ns != CLIENT:
+            _to_client(element)
+        return True
+
+    def _fault(self, stanza: Stanza) -> StreamError | None:
+        """Tell what is wrong with a stanza's addresses (RFC 6120 §8.1.1.2, §8.1.2.2)."""
+        try:
+            sender, to = JID.parse(stanza.attrs["from"]), JID.parse(stanza.attrs["to"])
+        except (KeyError, JIDMalformed):
+            return StreamError(StreamCondition.IMPROPER_ADDRESSING)
+        local = to.domainpart
+        if not self._policy.serves(local):
+            return StreamError(StreamCondition.HOST_UNKNOWN)
+        remote = sender.domainpart
+        if remote not in self._certified and Pair(remote, local) not in self._pairs:
+            return StreamError(StreamCondition.INVALID_FROM, "You have not proven that domain")
+        if not self._policy.admits(remote, local):
+            return StreamError(StreamCondition.POLICY_VIOLATION)
+        return None
+
+    def _peer_error(self, element: Stanza, events: Events) -> None:
+        self._out += header.CLOSING_TAG
+        self._end(s2s.stream_error(element), events)
+
+    def _unexpected(self, element: Stanza, events: Events) -> NoReturn:
+        if element.ns not in CONTENT or element.name not in s2s.STANZAS:
+            raise StreamError(StreamCondition.UNSUPPORTED_STANZA_TYPE)
+        fault = self._fault(element) if self._state is _BOUND else None
+        raise fault or StreamError(StreamCondition.NOT_AUTHORIZED, "Authenticate first")
+
+
+def _to_client(element: Stanza) -> None:
+    """Let a stanza that names jabber:server itself look like any other; its bytes do already (RFC 6120 §4.8.3)."""
+    old = element.ns
+    element.ns = CLIENT
+    element.children = tuple(
+        [tag(CLIENT, child.rpartition(" ")[2]) if child.startswith(f"{old} ") else child for child in element.children]
+    )
+
+
+Transition: TypeAlias = Callable[[S2SInStream, Stanza, Events], None]
+
+_ERROR = tag(STREAM, "error")
+_RESULT, _VERIFY = tag(DIALBACK, "result"), tag(DIALBACK, "verify")
+
+#: An element without an entry is `_unexpected`; stanzas that pass do not come here.
+_TRANSITIONS: Mapping[tuple[State, str], Transition] = MappingProxyType(
+    {
+        (State.FEATURES, tag(TLS, "starttls")): S2SInStream._start_tls,
+        (State.FEATURES, tag(SASL, "auth")): S2SInStream._start_sasl,
+        (State.SASL, tag(SASL, "response")): S2SInStream._continue_sasl,
+        (State.SASL, tag(SASL, "abort")): S2SInStream._abort_sasl,
+        (State.FEATURES, _RESULT): S2SInStream._claim,
+        (State.FEATURES, _VERIFY): S2SInStream._authority,
+        (State.FEATURES, _ERROR): S2SInStream._peer_error,
+        (State.SASL, _ERROR): S2SInStream._peer_error,
+        (_BOUND, _RESULT): S2SInStream._claim,
+        (_BOUND, _VERIFY): S2SInStream._authority,
+        (_BOUND, _ERROR): S2SInStream._peer_error,
+    }
+)
