@@ -12,7 +12,9 @@ from collections import deque
 from collections.abc import Sequence
 
 from tests.world import Hearing, RecordingTransport, World
-from xmpp_server.core.component import Component, ComponentLimits, Line
+from xmpp_server.core.component import Component
+from xmpp_server.core.component_limits import ComponentLimits
+from xmpp_server.core.component_line import Line
 from xmpp_server.core.grants import Grants
 from xmpp_server.errors import StreamError
 from xmpp_server.xml.element import Element

@@ -7,7 +7,7 @@ import pytest
 from tests.modules.conftest import condition
 from tests.plugged import Plugged, plug
 from tests.world import World
-from xmpp_server.core.component import ComponentLimits
+from xmpp_server.core.component_limits import ComponentLimits
 from xmpp_server.errors import StreamCondition, StreamError
 from xmpp_server.im.delivery import Delivery
 from xmpp_server.modules.stream_management import StreamManagementModule
@@ -108,6 +108,27 @@ class TestSeveralConnections:
         one, other = files.connects(FILES), files.connects(FILES)
         romeo.says(f"<message to='{PROXY}'/>")
         assert len(one.hears()) + len(other.hears()) == 1
+
+    def test_a_connection_can_bind_more_domains(self, world: World, files: Plugged) -> None:
+        """XEP-0225 §4."""
+        romeo = world.login("romeo@example.org/home")
+        one, other = files.connects(FILES), files.connects(PROXY)
+        bind = f"<bind xmlns='urn:xmpp:component:0'><hostname>{PROXY}</hostname></bind>"
+        one.says(f"<iq type='set' id='b'>{bind}</iq>")
+        [answer] = one.hears()
+        assert (answer.get("type"), answer.get("id")) == ("result", "b")
+        other.says(f"<iq type='set' id='u'>{bind.replace('bind', 'unbind')}</iq>")
+        assert [answer.get("type") for answer in other.hears()] == ["result"]
+        romeo.says(f"<message to='{PROXY}'/>")
+        assert [element.name for element in one.hears()] == ["message"]
+        assert other.hears() == []
+
+    @pytest.mark.parametrize("content", ["<hostname>example.org</hostname>", "<hostname/>", ""])
+    def test_a_connection_cannot_bind_others(self, files: Plugged, content: str) -> None:
+        line = files.connects()
+        line.says(f"<iq type='set' id='b'><bind xmlns='urn:xmpp:component:0'>{content}</bind></iq>")
+        assert condition(line.hears()[0]) == "not-allowed"
+        assert line.error is None
 
     def test_they_share_the_load_and_each_sender_keeps_to_one(self, world: World, files: Plugged) -> None:
         lines = [files.connects(), files.connects()]

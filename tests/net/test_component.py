@@ -17,7 +17,7 @@ from tests.peers import trusting
 from tests.raw import ClosedError, RawClient, condition
 from xmpp_server.app.server import Server
 from xmpp_server.app.settings import Component, Config, Timeouts
-from xmpp_server.core.component import ComponentLimits
+from xmpp_server.core.component_limits import ComponentLimits
 
 FILES, PROXY = "files.localhost", "proxy.localhost"
 SECRET = "geheim"

@@ -14,7 +14,8 @@ from xmpp_server.app.c2s_service import stream_limits
 from xmpp_server.app.config_error import ConfigError
 from xmpp_server.app.settings import Component as Settings
 from xmpp_server.app.settings import Config, Listen
-from xmpp_server.core.component import Component, Line
+from xmpp_server.core.component import Component
+from xmpp_server.core.component_line import Line
 from xmpp_server.core.grants import Grants
 from xmpp_server.core.router import Router
 from xmpp_server.errors import StreamError

@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from xmpp_server.core.component import ComponentLimits
+from xmpp_server.core.component_limits import ComponentLimits
 from xmpp_server.core.host import Limits as CoreLimits
 
 #: A path; the loader resolves it from the file's folder. "" stays "".

@@ -58,6 +58,7 @@ TITLES: Mapping[int, str] = MappingProxyType(
         205: "Best Practices to Discourage Denial of Service Attacks",
         206: "XMPP Over BOSH",
         215: "External Service Discovery",
+        225: "Component Connections",
         220: "Server Dialback",
         222: "Persistent Storage of Public Data via PubSub",
         223: "Persistent Storage of Private Data via PubSub",

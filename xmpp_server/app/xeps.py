@@ -76,6 +76,7 @@ LAYERS: tuple[Implemented, ...] = (
     Implemented(Xep(175, "1.2"), "sasl/anonymous.py"),
     Implemented(Xep(178, "1.2", "client certificates only, not those of servers"), "core/authentication.py"),
     Implemented(Xep(203, "2.0"), "stanzas/delay.py"),
+    Implemented(Xep(225, "0.2", "only the binding of further domains (§4)"), "core/component_line.py"),
     Implemented(Xep(227, "1.1"), "app/xep0227.py"),
     Implemented(Xep(297, "1.0"), "stanzas/forward.py"),
     Implemented(Xep(334, "1.0.0", "not announced as a feature"), "im/offline.py"),

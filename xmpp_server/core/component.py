@@ -1,20 +1,21 @@
 """External components (XEP-0114) as routes: connections that share the load, and a queue while there is none.
 
-A component serves some domains over any number of connections. Each connection has named one domain; it also gets what
-is for a domain of the component that no connection has named. Where several could take a stanza, its sender decides, so
-that what one sender says stays in order; the answer to a request goes back to the connection that has asked.
+A component serves some domains over any number of connections. Each connection has named one domain, or more
+(XEP-0225); it also gets what is for a domain of the component that no connection has named. Where several could take a
+stanza, its sender decides, so that what one sender says stays in order; the answer to a request goes back to the
+connection that has asked.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict, deque
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Annotated, Protocol, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
-import msgspec
 import structlog
-from msgspec import Meta
 
+from xmpp_server.core.component_limits import ComponentLimits
+from xmpp_server.core.component_line import Line, Link
 from xmpp_server.core.grants import Grants
 from xmpp_server.core.hooks import Notify, Wait
 from xmpp_server.errors import Condition, StanzaError, StreamCondition, StreamError
@@ -37,97 +38,8 @@ _TICK_S = 1.0
 #: How many requests of a component are remembered, to bring the answers to the connection that asked.
 _ASKED = 10_000
 
-Count = Annotated[int, Meta(ge=1)]
-Seconds = Annotated[float, Meta(gt=0)]
-
 #: Who asked whom with which id.
 Request: TypeAlias = tuple[JID, JID, str]
-
-
-class ComponentLimits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What one component may use; the configuration's `[components.limits]` sets them."""
-
-    connections: Count = 16
-    #: Stanzas that wait while the component is away, and their bytes.
-    queued_stanzas: Count = 1000
-    queued_bytes: Count = 8_388_608
-    #: How long they wait.
-    away_s: Seconds = 30.0
-    #: Requests that the component has not answered yet, and how long each may take.
-    open_requests: Count = 10_000
-    answer_s: Seconds = 120.0
-    #: Bytes that wait for a connection to read; past them stanzas are refused.
-    outbox_bytes: Annotated[int, Meta(ge=1_048_576)] = 16_777_216
-    #: A connection that has not read for so long while stanzas were refused is cut off.
-    stalled_s: Seconds = 60.0
-    #: Bytes that are read from one connection on average; 0 is no limit.
-    bytes_per_s: Annotated[int, Meta(ge=0)] = 0
-
-
-class Link(Protocol):
-    """A connection of a component, as far as the kernel knows it."""
-
-    @property
-    def buffered(self) -> int:
-        """Bytes that wait for the component to read."""
-        ...
-
-    @property
-    def peer(self) -> str:
-        """The component's address."""
-        ...
-
-    def write(self, data: bytes) -> None:
-        """Queue bytes; never waits, never raises."""
-        ...
-
-    def close(self, error: StreamError | None) -> None:
-        """End the stream, with an error or in good order."""
-        ...
-
-
-class Line:
-    """One connection of a component, authenticated; `receive` takes its stanzas."""
-
-    __slots__ = ("component", "domain", "link", "refusing_since", "serial")
-
-    def __init__(self, component: Component, domain: JID, link: Link, serial: int) -> None:
-        self.component = component
-        #: The domain that the connection has named.
-        self.domain = domain
-        self.link = link
-        self.serial = serial
-        #: Since when its outbox is full (monotonic seconds).
-        self.refusing_since: float | None = None
-
-    def send(self, stanza: Stanza) -> None:
-        """Give the component a stanza on this connection."""
-        self.component.sent += 1
-        self.link.write(stanza.wire)
-
-    def receive(self, stanza: Stanza) -> Wait:
-        """Take a first-level element; an awaitable result suspends the stream until it is done.
-
-        Raises:
-            StreamError: An address is missing, or `from` is not of the component's domains.
-
-        """
-        component = self.component
-        sender, to = component.addresses(stanza)
-        component.received += 1
-        stanza.stamp(sender, to, b" from='%b'" % sender.encoded)
-        if stanza.ns != CLIENT:  # an explicit jabber:component:accept
-            stanza = Stanza.build(stanza.element, sender, to)
-        if to is None:
-            return component.router.reject(stanza, StanzaError(Condition.JID_MALFORMED))
-        if stanza.name == "iq" and not component.note(self, stanza, sender, to):
-            return None
-        wait = component.router.route(stanza)
-        return None if wait is None else component.router.guard(stanza, wait)
-
-    def end(self) -> None:
-        """The connection is gone."""
-        self.component.detach(self)
 
 
 class Component:
@@ -151,7 +63,8 @@ class Component:
         self.sent = 0
         self.received = 0
         self._runtime = runtime
-        self._names = frozenset(domain.domainpart for domain in self.domains)
+        #: The domains as texts.
+        self.names = frozenset(domain.domainpart for domain in self.domains)
         self._serial = 0
         #: Until when it is expected to connect: stanzas wait for it.
         self._expected_until = 0.0
@@ -251,7 +164,7 @@ class Component:
             sender = JID.parse(claimed)
         except JIDMalformed:
             raise StreamError(StreamCondition.INVALID_FROM) from None
-        if sender.domainpart not in self._names:
+        if sender.domainpart not in self.names:
             raise StreamError(StreamCondition.INVALID_FROM, "This is not a domain of the component's")
         try:
             return sender, JID.parse(address)
@@ -284,7 +197,7 @@ class Component:
             asked = self._asked.pop((to, sender, stanza.id or ""), None)
             if asked is not None:
                 return asked
-        named = [line for line in lines if line.domain.domainpart == to.domainpart] or lines
+        named = [line for line in lines if to.domainpart in line.domains] or lines
         # Of several the one that this sender draws: when one comes or goes, few senders change.
         return max(named, key=lambda line: hash((sender.bare, line.serial)))
 

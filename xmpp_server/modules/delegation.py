@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from functools import partial
 
-from xmpp_server.core.component import Component, Line
+from xmpp_server.core.component import Component
+from xmpp_server.core.component_line import Line
 from xmpp_server.core.forwarding import address, wrapped, wrapping
 from xmpp_server.core.grants import Delegation as Grant
 from xmpp_server.core.host import Host

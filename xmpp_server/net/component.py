@@ -7,7 +7,7 @@ from typing import Protocol
 
 import structlog
 
-from xmpp_server.core.component import Line
+from xmpp_server.core.component_line import Line
 from xmpp_server.errors import StreamCondition, StreamError
 from xmpp_server.net.connection import Connection
 from xmpp_server.net.runtime import LoopRuntime

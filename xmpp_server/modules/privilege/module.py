@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from xmpp_server.core.component import Line
+from xmpp_server.core.component_line import Line
 from xmpp_server.core.grants import Grants
 from xmpp_server.core.host import Host
 from xmpp_server.core.module import Module, Xep

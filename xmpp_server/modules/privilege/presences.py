@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import OrderedDict
 
-from xmpp_server.core.component import Component, Line
+from xmpp_server.core.component import Component
+from xmpp_server.core.component_line import Line
 from xmpp_server.core.host import Host
 from xmpp_server.core.module import Inbound, Order, PresenceChange
 from xmpp_server.im.fanout import addressed, kept

@@ -1,0 +1,79 @@
+"""Secrets of components, and what their streams may take."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.world import World
+from xmpp_server.app.component_service import ComponentsPolicy, component_limits, rows, secret_of
+from xmpp_server.app.config import ConfigError
+from xmpp_server.app.settings import Component, Config, Limits
+from xmpp_server.core.component import Component as Route
+
+FILES = "files.localhost"
+
+
+def test_a_secret_in_the_configuration(tmp_path: Path) -> None:
+    assert secret_of(Component(domains=(FILES,), secret="geheim"), "components[0]", tmp_path) == "geheim"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_secret_in_a_file(tmp_path: Path) -> None:
+    (tmp_path / "s").write_text(" geheim\n")
+    settings = Component(domains=(FILES,), secret_file=str(tmp_path / "s"))
+    assert secret_of(settings, "components[0]", tmp_path) == "geheim"
+
+
+def test_a_secret_is_made_once_and_for_us_alone(tmp_path: Path) -> None:
+    settings = Component(domains=(FILES,), run=("true",))
+    made = secret_of(settings, "components[0]", tmp_path)
+    assert len(made) >= 32
+    assert secret_of(settings, "components[0]", tmp_path) == made
+    assert (tmp_path / f"component-{FILES}.secret").stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("content", [b"", b" \n", b"\xff"])
+def test_a_file_without_a_secret_is_an_error_of_the_configuration(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "s").write_bytes(content)
+    with pytest.raises(ConfigError) as caught:
+        secret_of(Component(domains=(FILES,), secret_file=str(tmp_path / "s")), "components[1]", tmp_path)
+    assert caught.value.key == "components[1]"
+
+
+def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="directory"):
+        secret_of(Component(domains=(FILES,), secret_file=str(tmp_path)), "components[0]", tmp_path)
+
+
+def test_stream_ids_cannot_be_guessed_and_strangers_have_no_secret() -> None:
+    policy = ComponentsPolicy(Config(), {FILES: "geheim"})
+    assert len({policy.stream_id() for _ in range(100)}) == 100
+    assert policy.secret(FILES) == "geheim"
+    assert policy.secret("localhost") is None
+
+
+def test_what_a_client_may_send_fits_when_it_is_forwarded() -> None:
+    limits = component_limits(Config(limits=Limits(stanza_bytes=10_000, stanza_depth=200)))
+    assert limits.after_auth.stanza_bytes == 20_000
+    assert limits.after_auth.depth == 200
+    assert limits.before_auth.stanza_bytes == 10_000
+
+
+def test_rows_tell_the_state() -> None:
+    world = World("localhost")
+    component = Route((FILES, "proxy.localhost"), world.router, world.runtime)
+    assert rows([component])[0]["state"] == "away"
+    component.expect()
+    assert rows([component])[0] | {"state": "expected"} == {
+        "component": FILES,
+        "domains": [FILES, "proxy.localhost"],
+        "state": "expected",
+        "connections": 0,
+        "peers": [],
+        "queued": 0,
+        "open_requests": 0,
+        "sent": 0,
+        "received": 0,
+    }
