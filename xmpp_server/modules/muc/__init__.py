@@ -7,12 +7,14 @@ from xmpp_server.modules.muc.departed import Departed
 from xmpp_server.modules.muc.disco import Discovery
 from xmpp_server.modules.muc.invitations import Invitations
 from xmpp_server.modules.muc.messages import Messages
+from xmpp_server.modules.muc.moderation import Moderation
 from xmpp_server.modules.muc.module import Muc, MucConfig
 from xmpp_server.modules.muc.owner_iq import OwnerIq
 from xmpp_server.modules.muc.presences import Presences
 from xmpp_server.modules.muc.register import Registration
 from xmpp_server.modules.muc.relay import Relay
 from xmpp_server.modules.muc.restart import Restart
+from xmpp_server.modules.muc.retraction import Retraction
 from xmpp_server.modules.muc.voice import Voice
 
 __all__ = ["Muc", "MucConfig"]
@@ -29,4 +31,6 @@ Muc.parts = (
     Relay,
     Restart,
     Departed,
+    Retraction,
+    Moderation,
 )

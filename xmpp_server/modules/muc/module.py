@@ -64,6 +64,8 @@ class Muc(Module):
         Xep(249, "1.2", "passed on as any message"),
         Xep(410, "1.1.0"),
         Xep(421, "1.0.1"),
+        Xep(424, "0.4.2", "in rooms: a tombstone in the history"),
+        Xep(425, "0.3.0", "and 0.2 for old clients"),
     )
     needs = (Presence,)
     Config = MucConfig
