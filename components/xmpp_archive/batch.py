@@ -1,0 +1,98 @@
+"""What the server hands over: a batch of entries and erasures (docs/archive-protocol.md)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TypeAlias
+from xml.etree import ElementTree as ET
+
+from components.xmpp_archive.namespaces import ARCHIVE, CLIENT, SID
+from components.xmpp_archive.rules import is_kept
+from components.xmpp_archive.settings import Rules
+
+_MESSAGE = f"{{{CLIENT}}}message"
+_STANZA_ID = f"{{{SID}}}stanza-id"
+_LONGEST_ID = 255
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One message in one archive. `owner` is a bare JID, `contact` the JID of the other side, `stamp_ms` since 1970."""
+
+    id: str
+    owner: str
+    contact: str
+    stamp_ms: int
+    stanza: str
+    room: bool = False
+    groupchat: bool = False
+    in_roster: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Erasure:
+    """The end of an archive: its account or room is gone."""
+
+    owner: str
+
+
+Item: TypeAlias = Entry | Erasure
+
+
+class BadEntryError(Exception):
+    """What is handed over is not of the protocol; it will not become better by being sent again."""
+
+
+def items(store: ET.Element, rules: Rules, refused: list[str]) -> Iterator[Item]:
+    """Read `<store/>`; what the rules leave out is left out, and what is damaged is told in `refused`."""
+    for element in store:
+        if element.tag == f"{{{ARCHIVE}}}erase" and element.get("owner"):
+            yield Erasure(element.attrib["owner"])
+        elif element.tag == f"{{{ARCHIVE}}}entry":
+            try:
+                entry = _entry(element, rules)
+            except BadEntryError as error:
+                refused.append(f"{element.get('id', '')[:60]}: {error}")
+                continue
+            if entry is not None:
+                yield entry
+
+
+def _entry(element: ET.Element, rules: Rules) -> Entry | None:
+    ident, owner, contact = element.get("id", ""), element.get("owner", ""), element.get("with", "")
+    if not owner or not contact or not 0 < len(ident) <= _LONGEST_ID:
+        raise BadEntryError("id, owner and with must be there")
+    stanza = element.text or ""
+    try:
+        stamp = int(element.get("stamp", ""))
+        message = ET.fromstring(stanza)  # noqa: S314 - the server's scanner has refused what can do harm
+    except (ValueError, ET.ParseError) as error:
+        raise BadEntryError(str(error)) from None
+    if message.tag != _MESSAGE:
+        raise BadEntryError("not a message of jabber:client")
+    room = element.get("room") == "true"
+    if not is_kept(message, room, rules):
+        return None
+    if _STANZA_ID in stanza or "stanza-id" in stanza:
+        stanza = _without_forged_ids(message, stanza, owner, ident)
+    return Entry(
+        ident,
+        owner,
+        contact,
+        stamp,
+        stanza,
+        room,
+        message.get("type") == "groupchat",
+        element.get("roster") == "true",
+    )
+
+
+def _without_forged_ids(message: ET.Element, stanza: str, owner: str, ident: str) -> str:
+    """Leave out ids that claim to be the archive's and are not (XEP-0359 §6)."""
+    forged = [one for one in message.findall(_STANZA_ID) if one.get("by") == owner and one.get("id") != ident]
+    if not forged:
+        return stanza
+    for one in forged:
+        message.remove(one)
+    return ET.tostring(message, "unicode")

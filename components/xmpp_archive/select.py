@@ -1,0 +1,90 @@
+"""Queries in SQL: bounds, filters and order of one page; everything from outside is a bound parameter."""
+
+from __future__ import annotations
+
+from sqlalchemy import ColumnElement, Connection, func, select
+
+from components.xmpp_archive.errors import RequestError
+from components.xmpp_archive.query import Query
+from components.xmpp_archive.tables import entries, owners
+
+#: Ranges are counted as far as this; larger ones have no count in the answer (XEP-0059 §2.6 allows it).
+COUNTED = 10_000
+
+
+def owner_number(database: Connection, owner: str) -> int | None:
+    """Return the number of an archive, None where there is none."""
+    number: int | None = database.execute(select(owners.c.number).where(owners.c.jid == owner)).scalar()
+    return number
+
+
+def check_ids(database: Connection, owner: int, query: Query) -> None:
+    """Check that the ids that the query names exist.
+
+    Raises:
+        RequestError: item-not-found (XEP-0313 §4.1.3, §4.2).
+
+    """
+    named = set(query.named_ids)
+    if named:
+        found = select(func.count()).where(entries.c.owner == owner, entries.c.id.in_(named))
+        if database.execute(found).scalar() != len(named):
+            raise RequestError("item-not-found", "cancel", "There is no entry of this id")
+
+
+def conditions(database: Connection, owner: int, query: Query) -> list[ColumnElement[bool]] | None:
+    """Return what the rows of the whole range fulfil; None where there are none."""
+    column = entries.c
+    wanted: list[ColumnElement[bool]] = [column.owner == owner]
+    if query.contact is not None:
+        bare, _, resource = query.contact.partition("/")
+        wanted.append(column.contact == bare)
+        if resource:
+            wanted.append(column.resource == resource)
+    if query.ids:
+        wanted.append(column.id.in_(query.ids))
+    if not query.groupchat:
+        wanted.append(column.groupchat.is_(False))
+    if query.after_id is not None:
+        wanted.append(column.id > query.after_id)
+    if query.before_id is not None:
+        wanted.append(column.id < query.before_id)
+    # Times are turned into ids first, so that every query walks along one index in the order of ids.
+    if query.start_ms is not None:
+        first = select(column.id).where(column.owner == owner, column.stamp_ms >= query.start_ms)
+        ident = database.execute(first.order_by(column.stamp_ms, column.id).limit(1)).scalar()
+        if ident is None:
+            return None
+        wanted.append(column.id >= ident)
+    if query.end_ms is not None:
+        last = select(column.id).where(column.owner == owner, column.stamp_ms <= query.end_ms)
+        ident = database.execute(last.order_by(column.stamp_ms.desc(), column.id.desc()).limit(1)).scalar()
+        if ident is None:
+            return None
+        wanted.append(column.id <= ident)
+    return wanted
+
+
+def count(database: Connection, wanted: list[ColumnElement[bool]], limit: int | None) -> int | None:
+    """Return how many rows there are; None if they are more than `limit`."""
+    if limit is None:
+        return database.execute(select(func.count()).select_from(entries).where(*wanted)).scalar()
+    some = select(entries.c.id).where(*wanted).limit(limit + 1).subquery()
+    number: int = database.execute(select(func.count()).select_from(some)).scalar_one()
+    return number if number <= limit else None
+
+
+def page(
+    database: Connection, wanted: list[ColumnElement[bool]], query: Query
+) -> tuple[list[tuple[str, int, str]], bool]:
+    """Return (id, stamp, stanza) of a page in the order of time, and whether nothing is left behind it."""
+    column = entries.c
+    found = select(column.id, column.stamp_ms, column.stanza).where(*wanted)
+    if query.after:
+        found = found.where(column.id > query.after)
+    if query.before:
+        found = found.where(column.id < query.before)
+    found = found.order_by(column.id.desc() if query.backwards else column.id).limit(query.most + 1)
+    rows = [(row.id, row.stamp_ms, row.stanza) for row in database.execute(found)]
+    complete = len(rows) <= query.most
+    return rows[: query.most], complete

@@ -1,0 +1,85 @@
+"""The configuration as structs; `config/archive.toml` documents every key."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+Natural = Annotated[int, Meta(ge=0)]
+Positive = Annotated[int, Meta(ge=1)]
+Seconds = Annotated[float, Meta(gt=0)]
+
+
+class Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A table of the file; unknown keys are errors."""
+
+
+class Server(Table, frozen=True, kw_only=True):
+    """The XMPP server's door for components; either `secret` or `secret_file`."""
+
+    address: str = "127.0.0.1:5347"
+    domain: str = "archive.localhost"
+    hosts: tuple[str, ...] = ()
+    secret: str = ""
+    secret_file: str = ""
+
+
+class Rules(Table, frozen=True, kw_only=True):
+    """What is worth an entry; hints of the sender's go before all of these (XEP-0334)."""
+
+    groupchat: bool = False
+    headlines: bool = False
+    receipts: bool = True
+    markers: bool = True
+
+
+class Preferences(Table, frozen=True, kw_only=True):
+    """What holds for users who have not said otherwise (XEP-0441)."""
+
+    default: Literal["always", "never", "roster"] = "always"
+    listed_jids: Positive = 1000
+
+
+class Pages(Table, frozen=True, kw_only=True):
+    """How much one answer holds, however much is asked for."""
+
+    default: Positive = 50
+    most: Positive = 100
+    most_bytes: Annotated[int, Meta(ge=10_000, le=262_144)] = 262_144
+
+
+class Keep(Table, frozen=True, kw_only=True):
+    """For how long and how much is kept; 0 is no limit."""
+
+    user_days: Natural = 0
+    room_days: Natural = 0
+    user_messages: Natural = 0
+    room_messages: Natural = 0
+    purge_interval_s: Seconds = 3600.0
+
+
+class Log(Table, frozen=True, kw_only=True):
+    """What is logged on standard error."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+
+
+class Config(Table, frozen=True, kw_only=True):
+    """The whole file."""
+
+    data_dir: str = "var/archive"
+    durability: Literal["process", "full"] = "process"
+    server: Server = Server()
+    rules: Rules = Rules()
+    preferences: Preferences = Preferences()
+    pages: Pages = Pages()
+    keep: Keep = Keep()
+    log: Log = Log()
+
+    @property
+    def database(self) -> Path:
+        """The SQLite file."""
+        return Path(self.data_dir) / "archive.db"

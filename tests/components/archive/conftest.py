@@ -1,0 +1,33 @@
+"""An archive on disk, without any XMPP."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from components.xmpp_archive.batch import Entry
+from components.xmpp_archive.preferences import Prefs
+from components.xmpp_archive.store import Store
+
+OWNER, OTHER = "romeo@example.org", "juliet@example.org/balcony"
+#: 2024-01-01T00:00:00Z
+START_MS = 1_704_067_200_000
+
+
+def ident(number: int) -> str:
+    return f"{START_MS + number * 1000:012x}{number:020x}"
+
+
+def entry(number: int, owner: str = OWNER, contact: str = OTHER, **more: bool) -> Entry:
+    stanza = f"<message xmlns='jabber:client' type='chat'><body>{number}</body></message>"
+    return Entry(ident(number), owner, contact, START_MS + number * 1000, stanza, **more)
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[Store]:
+    store = Store(tmp_path / "archive.db", Prefs("always"))
+    await store.open()
+    yield store
+    await store.close()

@@ -1,0 +1,50 @@
+"""`config/archive.toml` says what the defaults are, and mistakes are told."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+
+from components.xmpp_archive.config import ConfigError, load
+from components.xmpp_archive.settings import Config
+
+EXAMPLE = Path(__file__).parents[3] / "config" / "archive.toml"
+
+
+def test_the_example_shows_the_defaults(tmp_path: Path) -> None:
+    path = tmp_path / "archive.toml"
+    shutil.copy(EXAMPLE, path)
+    (tmp_path / "var").mkdir()
+    (tmp_path / "var" / "archive.secret").write_text("secret\n")
+    config = load(path)
+    server = replace(config.server, secret="", secret_file="")
+    assert config.server.secret == "secret"
+    assert replace(config, server=server, data_dir="var/archive") == Config()
+    assert config.database == tmp_path / "var" / "archive" / "archive.db"
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("a = ", "is not TOML"),
+        ("colour = 1", "unknown field"),
+        ("[server]", "either secret or secret_file"),
+        ("[server]\nsecret = 'a'\naddress = 'localhost'", "is not HOST:PORT"),
+        ("[server]\nsecret_file = 'missing'", "cannot be read"),
+        ("[server]\nsecret = 'a'\n[pages]\ndefault = 60\nmost = 50", "must not be more"),
+        ("[server]\nsecret = 'a'\n[pages]\nmost = 0", "pages.most"),
+    ],
+)
+def test_mistakes(tmp_path: Path, text: str, complaint: str) -> None:
+    path = tmp_path / "archive.toml"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match=complaint):
+        load(path)
+
+
+def test_no_file(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="cannot be read"):
+        load(tmp_path / "archive.toml")

@@ -1,0 +1,160 @@
+"""The archive on disk: entries once, pages, preferences, retention, erasure, speed."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from components.xmpp_archive.batch import Erasure
+from components.xmpp_archive.errors import ArchiveError, RequestError
+from components.xmpp_archive.preferences import Prefs
+from components.xmpp_archive.query import Query
+from components.xmpp_archive.settings import Keep
+from components.xmpp_archive.store import Page, Store
+from tests.components.archive.conftest import OTHER, OWNER, START_MS, entry, ident
+
+
+def numbers(page: Page, backwards: bool = False) -> list[int]:
+    found = [int(row.id[12:], 16) for row in page.rows]
+    return found[::-1] if backwards else found
+
+
+async def test_an_entry_is_there_once(store: Store) -> None:
+    batch = [entry(1), entry(2)]
+    assert await store.write(batch) == 2
+    await store.write([*batch, entry(3)])
+    page = await store.page(OWNER, Query())
+    assert numbers(page) == [1, 2, 3]
+    assert page.complete
+    assert page.count == 3
+
+
+async def test_pages(store: Store) -> None:
+    await store.write([entry(number) for number in range(10)])
+    first = await store.page(OWNER, Query(most=4))
+    assert (numbers(first), first.complete, first.count) == ([0, 1, 2, 3], False, 10)
+    rest = await store.page(OWNER, Query(most=6, after=ident(3)))
+    assert (numbers(rest), rest.complete) == ([4, 5, 6, 7, 8, 9], True)
+    last = await store.page(OWNER, Query(most=3, before=""))
+    assert (numbers(last, backwards=True), last.complete) == ([7, 8, 9], False)
+    earlier = await store.page(OWNER, Query(most=3, before=ident(2)))
+    assert (numbers(earlier, backwards=True), earlier.complete) == ([0, 1], True)
+    assert (await store.page(OWNER, Query(most=0))).count == 10
+
+
+async def test_filters(store: Store) -> None:
+    tybalt = "tybalt@example.org/street"
+    await store.write([entry(number, contact=OTHER if number % 2 else tybalt) for number in range(10)])
+    await store.write([entry(10, groupchat=True), entry(11, owner="mercutio@example.org")])
+    bare = OTHER.partition("/")[0]
+    for query, expected in (
+        (Query(contact=bare), [1, 3, 5, 7, 9, 10]),
+        (Query(contact=OTHER, groupchat=False), [1, 3, 5, 7, 9]),
+        (Query(contact=f"{bare}/other"), []),
+        (Query(start_ms=START_MS + 7001), [8, 9, 10]),
+        (Query(end_ms=START_MS + 2000), [0, 1, 2]),
+        (Query(start_ms=START_MS + 3000, end_ms=START_MS + 2000), []),
+        (Query(start_ms=START_MS + 99_000_000), []),
+        (Query(end_ms=START_MS - 1), []),
+        (Query(after_id=ident(2), before_id=ident(5)), [3, 4]),
+        (Query(ids=(ident(4), ident(2))), [2, 4]),
+    ):
+        assert numbers(await store.page(OWNER, query)) == expected, query
+
+
+@pytest.mark.parametrize("name", ["after", "before", "after_id", "before_id"])
+@pytest.mark.parametrize("owner", [OWNER, "nobody@example.org"])
+async def test_unknown_ids(store: Store, name: str, owner: str) -> None:
+    await store.write([entry(1), entry(2, owner="mercutio@example.org")])
+    for bad in (ident(2), "' OR 1=1 --"):  # another's, and nobody's
+        with pytest.raises(RequestError, match="item-not-found"):
+            await store.page(owner, replace(Query(), **{name: bad}))  # type: ignore[arg-type]
+    with pytest.raises(RequestError, match="item-not-found"):
+        await store.page(owner, Query(ids=(ident(1), ident(2))))
+
+
+async def test_preferences(store: Store) -> None:
+    assert await store.prefs(OWNER) == Prefs("always")
+    await store.write([entry(1)])
+    await store.set_prefs(OWNER, Prefs("roster", always=("nurse@example.org",), never=(OTHER,)))
+    await store.write(
+        [
+            entry(2, in_roster=True),  # never, from this resource
+            entry(3, contact="juliet@example.org/tomb", in_roster=True),
+            entry(4, contact="nurse@example.org/house"),
+            entry(5, contact="paris@example.org/house"),
+            entry(6, owner="mercutio@example.org"),
+        ]
+    )
+    assert numbers(await store.page(OWNER, Query())) == [1, 3, 4]
+    assert numbers(await store.page("mercutio@example.org", Query())) == [6]
+    assert (await store.prefs(OWNER)).never == (OTHER,)
+
+
+async def test_erasure_comes_in_its_turn(store: Store) -> None:
+    await store.write([entry(1), Erasure(OWNER), entry(2)])
+    assert numbers(await store.page(OWNER, Query())) == [2]
+    await store.set_prefs(OWNER, Prefs("never"))
+    await store.write([Erasure(OWNER)])
+    assert await store.bounds(OWNER) is None
+    assert await store.prefs(OWNER) == Prefs("always")
+
+
+async def test_retention(store: Store) -> None:
+    await store.write([entry(number) for number in range(10)])
+    await store.write([entry(number, owner="coven@chat.example.org", room=True) for number in range(10)])
+    day = 86_400_000
+    assert await store.purge(Keep(user_days=1), START_MS + day + 4000) == 4
+    assert numbers(await store.page(OWNER, Query())) == [4, 5, 6, 7, 8, 9]
+    assert await store.purge(Keep(room_messages=3, user_messages=6), START_MS) == 7
+    assert numbers(await store.page("coven@chat.example.org", Query())) == [7, 8, 9]
+
+
+async def test_reopened(tmp_path: Path) -> None:
+    for number in range(3):
+        store = Store(tmp_path / "archive.db", Prefs("always"))
+        await store.open()
+        await store.write([entry(number)])
+        assert len((await store.page(OWNER, Query())).rows) == number + 1
+        await store.close()
+
+
+async def test_newer_schema(tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "archive.db") as database:
+        database.execute("PRAGMA user_version=99")
+    database.close()
+    store = Store(tmp_path / "archive.db", Prefs("always"))
+    with pytest.raises(ArchiveError, match="newer"):
+        await store.open()
+    await store.close()
+
+
+async def test_a_failed_batch_leaves_nothing(store: Store) -> None:
+    broken = replace(entry(2), stanza=None)  # type: ignore[arg-type]
+    with pytest.raises(ArchiveError):
+        await store.write([entry(1, owner="new@example.org"), broken])
+    await store.write([entry(1, owner="new@example.org")])
+    assert numbers(await store.page("new@example.org", Query())) == [1]
+
+
+async def test_the_last_of_many(tmp_path: Path) -> None:
+    """The time of a page does not grow with the archive; 60,000 entries here."""
+    store = Store(tmp_path / "archive.db", Prefs("always"))
+    await store.open()
+    await store.write([entry(number) for number in range(60_000)])
+    for query in (
+        Query(before=""),
+        Query(before="", contact=OTHER),
+        Query(before="", contact=OTHER.partition("/")[0]),
+        Query(start_ms=START_MS + 59_000_000),
+        Query(end_ms=START_MS + 1_000_000, before=""),
+    ):
+        await store.page(OWNER, query)
+        begin = time.perf_counter()
+        assert len((await store.page(OWNER, query)).rows) == 50
+        assert time.perf_counter() - begin < 0.1, query
+    await store.close()
