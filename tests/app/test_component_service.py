@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
+from tests.app.live_server import running, settings
 from tests.world import World
 from xmpp_server.app.component_service import ComponentsPolicy, component_limits, rows, secret_of
 from xmpp_server.app.config import ConfigError
@@ -59,6 +61,14 @@ def test_what_a_client_may_send_fits_when_it_is_forwarded() -> None:
     assert limits.after_auth.stanza_bytes == 20_000
     assert limits.after_auth.depth == 200
     assert limits.before_auth.stanza_bytes == 10_000
+
+
+async def test_a_domain_is_not_shared_with_a_module(tmp_path: Path) -> None:
+    base = settings(tmp_path)
+    component = Component(domains=(FILES, "conference.localhost"), secret="geheim")
+    with pytest.raises(ConfigError, match=r"conference\.localhost is a module's"):
+        async with running(msgspec.structs.replace(base, components=(component,))):
+            pass
 
 
 def test_rows_tell_the_state() -> None:

@@ -81,6 +81,28 @@ def test_stamp_keeps_the_language_of_the_stanza() -> None:
     assert parse(stanza.wire).get("xml:lang") == "en"
 
 
+@pytest.mark.parametrize(
+    ("raw", "wire"),
+    [
+        (b"<message from='a@b' to='c@d'/>", b"<message from='a@b' to='c@d'/>"),
+        (b"<message from='A@B' to='c@d'/>", b"<message from='a@b' to='c@d'/>"),
+        (b"<message xmlns='jabber:client' from='a@b'/>", b"<message from='a@b'/>"),
+        (b"<message to='c@d'/>", b"<message from='a@b' to='c@d'/>"),
+        (b"<message from='a@b'><stream:x/></message>", None),
+    ],
+)
+def test_accept_keeps_the_bytes_where_they_mean_the_same_everywhere(raw: bytes, wire: bytes | None) -> None:
+    stanza = received(raw, b"jabber:component:accept")
+    stanza.accept(JID.parse("a@b"), JID.parse("c@d"))
+    assert (stanza.sender, stanza.to) == ("a@b", "c@d")
+    assert stanza.element.get("from") == "a@b"
+    if wire is None:
+        assert b"<stream:" not in stanza.wire
+    else:
+        assert stanza.wire == wire
+    assert (stanza.wire is stanza.raw) == (raw == wire)
+
+
 def test_element_before_and_after_the_stamp() -> None:
     stanza = received(b"<iq from='x'/>")
     assert stanza.element.get("from") == "x"

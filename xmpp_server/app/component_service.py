@@ -91,6 +91,18 @@ class ComponentService:
             known.update(dict.fromkeys(settings.domains, secret))
         self.policy = ComponentsPolicy(config, known)
 
+    def check_domains(self) -> None:
+        """Make sure that no module has taken a component's domain.
+
+        Raises:
+            ConfigError: One has.
+
+        """
+        for index, component in enumerate(self.components.all):
+            for domain in component.domains:
+                if component.router.routes[domain.domainpart] is not component:
+                    raise ConfigError(None, f"components[{index}].domains", f"{domain} is a module's domain already")
+
     async def open(
         self, io: LoopIO, doors: Listen, make_tls: Callable[[Sequence[str]], TlsServer]
     ) -> dict[str, list[str]]:

@@ -74,7 +74,7 @@ class Server:
         """Open storage, build the hosts, take back saved sessions, and open the doors.
 
         Raises:
-            ConfigError: A secret of a component cannot be read.
+            ConfigError: A secret of a component cannot be read, or its domain is taken.
             StorageError: The store cannot be opened, or its schema is newer.
             CertificateError: There is no usable certificate.
             OSError: An address cannot be listened on.
@@ -90,6 +90,7 @@ class Server:
         iterations = config.auth.scram_iterations
         self.components = ComponentService(config, self.router, self.runtime)  # modules look at their grants
         self.hosts.update(build_hosts(config, self.router, self.storage, self.runtime))
+        self.components.check_domains()
         backends = {
             name: StoredAccounts(host, self.runtime.compute, secret, iterations) for name, host in self.hosts.items()
         }

@@ -75,7 +75,7 @@ class Line:
             return None
         sender, to = component.addresses(stanza)
         component.received += 1
-        stanza.stamp(sender, to, b" from='%b'" % sender.encoded)
+        stanza.accept(sender, to)
         if stanza.ns != CLIENT:  # an explicit jabber:component:accept
             stanza = Stanza.build(stanza.element, sender, to)
         if to is None:
