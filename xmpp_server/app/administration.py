@@ -1,4 +1,4 @@
-"""What an administrator does to accounts: the same in a running server and on a stopped one's storage."""
+"""What an administrator does, to accounts above all: the same in a running server and on a stopped one's storage."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 
 from xmpp_server.app import xep0227
 from xmpp_server.app.control import ControlError, Handler
+from xmpp_server.app.room_administration import RoomAdministration
 from xmpp_server.core.host import Host
 from xmpp_server.core.provisioning import AccountExistsError
 from xmpp_server.jid import JID, JIDMalformed
@@ -18,7 +19,7 @@ PAGE = 100
 
 
 class Administration:
-    """Commands on accounts; each is a handler of the control socket, and a method for the command line."""
+    """Commands on accounts and rooms; each is a handler of the control socket, and a method for the command line."""
 
     def __init__(self, storage: Storage, hosts: Mapping[str, Host]) -> None:
         self._storage = storage
@@ -35,6 +36,7 @@ class Administration:
             "user.list": self.list,
             "export": self.export,
             "import": self.import_,
+            **RoomAdministration(self._hosts).handlers(),
         }
 
     async def add(self, arguments: Mapping[str, object]) -> object:

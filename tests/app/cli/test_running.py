@@ -71,6 +71,9 @@ def test_a_running_server_is_administered_and_stopped(server, run, tmp_path, con
     assert run("session", "list", "--json").output == "[]\n"
     kick = run("session", "kick", "me@localhost")
     assert (kick.exit_code, kick.output) == (1, "xmpp-server: me@localhost has no session\n")
+    assert run("room", "create", "cave@conference.localhost", "--owner", "me@localhost").exit_code == 0
+    assert json.loads(run("room", "show", "cave@conference.localhost", "--json").output)["owners"] == ["me@localhost"]
+    assert run("room", "delete", "cave@conference.localhost", "--reason", "Flooded").exit_code == 0
     assert run("db", "upgrade").exit_code == 0
     assert run("export", str(tmp_path / "all.xml")).exit_code == 0
     assert run("user", "delete", "me@localhost").exit_code == 0

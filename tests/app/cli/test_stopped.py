@@ -119,3 +119,20 @@ def test_check(run, config_file):
 
 def test_version(run):
     assert run("--version").output.startswith("xmpp-server, version ")
+
+
+def test_rooms(run):
+    room = "cave@conference.localhost"
+    created = run("room", "create", "Cave@conference.localhost", "--owner", "me@localhost", "--name", "Dark Cave")
+    assert created.exit_code == 0
+    rows = json.loads(run("room", "list", "--json").output)
+    assert [(row["jid"], row["name"], row["created_by"]) for row in rows] == [(room, "Dark Cave", "me@localhost")]
+    assert json.loads(run("room", "show", room, "--json").output)["owners"] == ["me@localhost"]
+    assert run("room", "list").output == f"{room}\tDark Cave\t0\tyes\tyes\tme@localhost\n"
+    assert run("room", "create", room, "--owner", "me@localhost").output == f"xmpp-server: {room} exists already\n"
+    assert run("room", "delete", room).exit_code == 0
+    assert run("room", "list").output == ""
+    assert run("room", "show", room).output == f"xmpp-server: there is no room {room}\n"
+    assert "is no room here" in run("room", "show", "me@localhost").output
+    assert "is no account" in run("room", "create", room, "--owner", "localhost").output
+    assert "is no address" in run("room", "show", "@").output

@@ -15,6 +15,7 @@ from xmpp_server.app.cli.component import component
 from xmpp_server.app.cli.context import Commands, Context
 from xmpp_server.app.cli.db import db
 from xmpp_server.app.cli.module import module
+from xmpp_server.app.cli.room import room
 from xmpp_server.app.cli.run import run
 from xmpp_server.app.cli.session import session
 from xmpp_server.app.cli.status import status
@@ -39,5 +40,5 @@ def main(click_context: click.Context, path: Path | None) -> None:
     click_context.obj = Context(path)
 
 
-for command in (run, check, status, user, session, component, module, db, export, import_):
+for command in (run, check, status, user, room, session, component, module, db, export, import_):
     main.add_command(command)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from xmpp_server.modules.muc.admin_commands import AdminCommands
 from xmpp_server.modules.muc.admin_iq import AdminIq
 from xmpp_server.modules.muc.departed import Departed
 from xmpp_server.modules.muc.disco import Discovery
@@ -33,4 +34,5 @@ Muc.parts = (
     Departed,
     Retraction,
     Moderation,
+    AdminCommands,
 )

@@ -23,6 +23,7 @@ from xmpp_server.modules.muc.ghosts import Ghosts
 from xmpp_server.modules.muc.hooks import MucHooks
 from xmpp_server.modules.muc.limits import Bucket
 from xmpp_server.modules.muc.occupants import Seat
+from xmpp_server.modules.muc.operations import Operations
 from xmpp_server.modules.muc.room import RoomLimits
 from xmpp_server.modules.muc.rooms import OpenRoom, Rooms
 from xmpp_server.modules.muc.settings import RoomConfig
@@ -37,6 +38,8 @@ class MucConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     name: str = "Chat rooms"
     #: Who may make rooms: everybody, the accounts of this server, or its admins.
     create: Literal["everybody", "local", "admins"] = "everybody"
+    #: The admins of the server own all rooms.
+    admins_own_rooms: bool = True
     rooms_per_account: int = 200
     occupants: int = 5000
     presence_occupants: int = 1000
@@ -85,6 +88,7 @@ class Muc(Module):
             presence_occupants=config.presence_occupants,
             affiliations=config.affiliations,
             nick_chars=config.nick_chars,
+            superiors=host.admins if config.admins_own_rooms else frozenset(),
         )
         self.rooms = Rooms(
             self.service,
@@ -96,6 +100,7 @@ class Muc(Module):
             rate=config.messages_per_room_s,
         )
         self.ghosts = Ghosts(self)
+        self.operations = Operations(self)
         #: The fields of the configuration form; satellites add theirs.
         self.settings: list[Setting] = list(SETTINGS)
         #: What a new room is like.

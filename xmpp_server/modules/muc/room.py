@@ -42,6 +42,8 @@ class RoomLimits(msgspec.Struct, frozen=True):
     spare_seats: int = 10
     affiliations: int = 10_000
     nick_chars: int = 100
+    #: Accounts that own every room, whatever its list says: the admins of the server.
+    superiors: frozenset[JID] = frozenset()
 
 
 class Room:
@@ -66,6 +68,8 @@ class Room:
 
     def affiliation(self, jid: JID) -> Affiliation:
         """Return the affiliation of an account; a ban of its domain counts (§9.2)."""
+        if jid.bare in self.limits.superiors:
+            return Affiliation.OWNER
         found = self.affiliates.get(jid.bare)
         if found is not None:
             return found.affiliation

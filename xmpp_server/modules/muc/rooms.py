@@ -145,6 +145,11 @@ class Rooms:
         """Return the addresses of all stored rooms; they are `ready`."""
         return [JID.of(localpart, self._service.jid.domainpart) for localpart in self._index or ()]
 
+    def entries(self) -> list[tuple[JID, Entry]]:
+        """Return address and entry of all stored rooms; they are `ready`."""
+        domain = self._service.jid.domainpart
+        return [(JID.of(localpart, domain), entry) for localpart, entry in (self._index or {}).items()]
+
     def public(self) -> list[tuple[JID, str]]:
         """Return address and name of all rooms that strangers may find, in the order of their addresses."""
         names = {localpart: entry.name for localpart, entry in (self._index or {}).items() if entry.public}
