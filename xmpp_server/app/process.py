@@ -55,7 +55,10 @@ async def serve(load: Callable[[], Config], started: Callable[[Server], None]) -
         await server.start()
         for host in server.hosts.values():
             if Admin in host.modules:
-                host.module(Admin).offer_service(ending.ask)
+                admin = host.module(Admin)
+                admin.offer_service(ending.ask)
+                if server.federating is not None:
+                    admin.offer_domains(server.federating.remotes)
         try:
             control = await _control(server)
             loop.add_signal_handler(signal.SIGHUP, _Reload(server, load, notifier))

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from ipaddress import ip_network
 from pathlib import Path
 
 from xmpp_server.app.c2s_service import stream_limits
 from xmpp_server.app.settings import Config
+from xmpp_server.core.domain_rules import DomainRules, prepared
 from xmpp_server.core.router import Router
-from xmpp_server.jid import JID, JIDMalformed
 from xmpp_server.net.addresses import parse_address
 from xmpp_server.net.certificates import KeyPair
 from xmpp_server.net.connection import Connection
@@ -27,43 +27,17 @@ from xmpp_server.net.tls_client import TlsClient
 from xmpp_server.streams.s2s import Rules
 
 
-class DomainList:
-    """Domains by name, or "*.example.net": all below one."""
-
-    def __init__(self, patterns: Iterable[str]) -> None:
-        self._names: set[str] = set()
-        self._parents: set[str] = set()
-        for pattern in patterns:
-            star = pattern.startswith("*.")
-            name = _prepared(pattern[2:] if star else pattern)
-            (self._parents if star else self._names).add(name)
-
-    def __bool__(self) -> bool:
-        return bool(self._names or self._parents)
-
-    def __contains__(self, domain: str) -> bool:
-        if domain in self._names:
-            return True
-        parent = domain
-        while self._parents and "." in parent:
-            parent = parent.partition(".")[2]
-            if parent in self._parents:
-                return True
-        return False
-
-
 class ServerPolicy:
     """The server, to its streams with others (`streams.s2s.FederationPolicy`)."""
 
-    def __init__(self, config: Config, domains: Collection[str], secret: bytes) -> None:
+    def __init__(self, config: Config, domains: Collection[str], secret: bytes, remotes: DomainRules) -> None:
         s2s = config.s2s
         self.limits = stream_limits(config)
         self.default_domain = config.domains[0]
         self.rules = Rules(require_tls=s2s.require_tls, dialback=s2s.verify == "certificate-or-dialback")
         self.secret = secret
         self._domains = domains
-        self._allow = DomainList(s2s.allow)
-        self._block = DomainList(s2s.block)
+        self._remotes = remotes
 
     def stream_id(self) -> str:
         """Return an unpredictable id: a dialback key is worth as much as it (XEP-0220 §2.1)."""
@@ -75,7 +49,7 @@ class ServerPolicy:
 
     def admits(self, remote: str, local: str) -> bool:
         """Tell whether the operator wants to hear of a domain."""
-        return remote not in self._block and (not self._allow or remote in self._allow)
+        return self._remotes.admits(remote)
 
 
 class Federating:
@@ -88,6 +62,7 @@ class Federating:
         runtime: LoopRuntime,
         tls: TlsServer,
         key_pairs: Callable[[], Sequence[KeyPair]],
+        remotes: DomainRules,
     ) -> None:
         """Prepare, and let the router know.
 
@@ -97,6 +72,7 @@ class Federating:
             runtime: Time and tasks.
             tls: Our certificates as a server, which asks for those of its peers.
             key_pairs: Reads our certificates, to show them where we connect.
+            remotes: Which domains are talked to.
 
         Raises:
             CertificateError: The file of trusted CAs cannot be read.
@@ -107,6 +83,7 @@ class Federating:
         self._tls = tls
         self._key_pairs = key_pairs
         self._router = router
+        self.remotes = remotes
         self._clients: dict[str, TlsClient] = {}
         self._buffer = PlaintextBuffer()
         self._listeners: list[Listener] = []
@@ -125,11 +102,12 @@ class Federating:
             trust=PeerTrust.load(Path(s2s.trust) if s2s.trust else None),
             tls=self._tls,
             tls_client=self._client,
-            routes={_prepared(domain): _target(door) for domain, door in s2s.routes.items()},
+            routes={prepared(domain): _target(door) for domain, door in s2s.routes.items()},
             idle_s=s2s.idle_s,
         )
-        policy = ServerPolicy(config, self._router.routes, secret)
+        policy = ServerPolicy(config, self._router.routes, secret, self.remotes)
         self.federation = Federation(policy, self._router, self._runtime, reach)
+        self.remotes.changed = self.federation.review
         addresses: dict[str, list[str]] = {}
         for name, doors, direct in (("s2s", config.listen.s2s, None), ("s2s_tls", config.listen.s2s_tls, self._tls)):
             listener = Listener(io.loop, self._accept(io, direct), per_address=config.limits.connections_per_address)
@@ -159,13 +137,6 @@ class Federating:
             pair = next((pair for pair in pairs if pair.names.covers(name)), pairs[0])
             self._clients[domain] = TlsClient(pair, self._buffer)
         return self._clients[domain]
-
-
-def _prepared(domain: str) -> str:
-    try:
-        return JID.parse(domain).domainpart
-    except JIDMalformed:
-        return domain.lower()
 
 
 def _target(door: str) -> Target:

@@ -20,6 +20,7 @@ from xmpp_server.app.settings import Config
 from xmpp_server.app.supervisor import Supervisor
 from xmpp_server.core import persistence
 from xmpp_server.core.authentication import StoredAccounts
+from xmpp_server.core.domain_rules import DomainRules
 from xmpp_server.core.host import Host
 from xmpp_server.core.router import Router
 from xmpp_server.core.session import Session
@@ -153,7 +154,10 @@ class Server:
         if not self.config.s2s.enabled:
             return
         tls = self._make_tls((ALPN_XMPP_SERVER,), request_certificate=True)
-        self.federating = Federating(self.config, self.router, self.runtime, tls, self._key_pairs)
+        s2s, owners = self.config.s2s, [host.jid for host in self.hosts.values()]
+        remotes = DomainRules(s2s.allow, s2s.block, self.storage.documents, owners)
+        await remotes.load()
+        self.federating = Federating(self.config, self.router, self.runtime, tls, self._key_pairs, remotes)
         secret = _lasting_secret(self.config.data_path / "dialback.key")
         self.addresses |= await self.federating.open(io, secret)
 

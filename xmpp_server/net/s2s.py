@@ -12,7 +12,7 @@ import structlog
 
 from xmpp_server.core.hooks import Wait
 from xmpp_server.core.router import Router
-from xmpp_server.errors import Condition, StanzaError, StreamError
+from xmpp_server.errors import Condition, StanzaError, StreamCondition, StreamError
 from xmpp_server.net.connection import TlsSide
 from xmpp_server.net.dialer import Dialer
 from xmpp_server.net.dns import LookupFailedError, NoServerError, Resolver, Target, is_address, to_ascii
@@ -232,6 +232,15 @@ class Federation:
             if domain in (None, pair.target):
                 lane.forgive()
         return count
+
+    def review(self) -> None:
+        """Cut off the links with domains that are not admitted any more; back-off is forgotten."""
+        error = StreamError(StreamCondition.POLICY_VIOLATION, "Your domain is not welcome here")
+        for link in tuple(self.links):
+            if not all(self.policy.admits(remote, str(link.names["local"])) for remote in _remotes(link)):
+                link.close(error)
+        for lane in self.lanes.values():
+            lane.forgive()
 
     async def close(self, error: StreamError, timeout_s: float) -> None:
         """Close all links, and wait for that."""

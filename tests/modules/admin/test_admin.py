@@ -8,6 +8,7 @@ import pytest
 
 from tests.modules.conftest import IM, condition
 from tests.world import Client, World
+from xmpp_server.core.domain_rules import DomainRules, Rule
 from xmpp_server.errors import StreamCondition
 from xmpp_server.jid import JID
 from xmpp_server.modules.admin import Admin, AdminConfig
@@ -138,7 +139,7 @@ def test_admins_find_the_commands(world: World, admin: Client) -> None:
 KINDS = ("registered", "disabled", "online", "active", "idle")
 
 
-@pytest.mark.parametrize("name", ["get-user-password", "edit-admin", "edit-blacklist", "edit-whitelist"])
+@pytest.mark.parametrize("name", ["get-user-password", "edit-admin"])
 def test_what_is_not_offered_is_refused_with_a_reason(admin: Client, name: str) -> None:
     assert condition(execute(admin, name)) == "feature-not-implemented"
 
@@ -423,6 +424,26 @@ def test_the_service_stops_where_it_can(world: World, admin: Client, name: str, 
     world.passes(2)
     assert stopped == [restart]
     assert flaw(fill(admin, name, delay="1")) == "Not one of the options: delay"
+
+
+def test_the_lists_of_servers(world: World, admin: Client) -> None:
+    assert condition(execute(admin, "edit-blacklist")) == "item-not-found"
+    rules = DomainRules(["*.edu"], [], world.storage.documents, [world.host.jid])
+    world.module(Admin).offer_domains(rules)
+    assert form(execute(admin, "edit-blacklist")).values("blacklistjids") == ()
+    done(fill(admin, "edit-blacklist", blacklistjids=["Marlowe.lit", " *.france.lit ", ""]))
+    assert rules.added[Rule.BLOCK] == ("marlowe.lit", "*.france.lit")
+    asked = form(execute(admin, "edit-blacklist"))
+    assert asked.values("blacklistjids") == ("marlowe.lit", "*.france.lit")
+    answer = fill(admin, "edit-blacklist", blacklistjids="romeo@example.net")
+    assert flaw(answer) == "Not a domain: romeo@example.net"
+    assert not rules.admits("paris.france.lit")
+    # What the configuration has is shown, and stays.
+    assert form(execute(admin, "edit-whitelist")).fields[-1].value == "The configuration has these as well: *.edu"
+    done(fill(admin, "edit-whitelist", whitelistjids="england.lit"))
+    assert [rules.admits(name) for name in ("england.lit", "mit.edu", "denmark.lit")] == [True, True, False]
+    done(fill(admin, "edit-blacklist", blacklistjids=[]))
+    assert rules.added[Rule.BLOCK] == ()
 
 
 def test_idle_is_a_matter_of_configuration() -> None:

@@ -6,11 +6,13 @@ from collections.abc import Awaitable, Callable
 
 import msgspec
 
+from xmpp_server.core.domain_rules import DomainRules
 from xmpp_server.core.host import Host
 from xmpp_server.core.module import Module, Xep
 from xmpp_server.errors import Condition, StanzaError
 from xmpp_server.jid import JID
 from xmpp_server.modules.admin.accounts import AccountCommands
+from xmpp_server.modules.admin.domains import DomainCommands
 from xmpp_server.modules.admin.forms import node
 from xmpp_server.modules.admin.greetings import Greetings
 from xmpp_server.modules.admin.insight import InsightCommands
@@ -23,8 +25,6 @@ from xmpp_server.modules.commands import Command, Commands, Stage
 UNSUPPORTED = {
     "get-user-password": "Passwords are not kept, only keys that are derived from them",
     "edit-admin": "The admins stand in the configuration",
-    "edit-blacklist": "Which servers are talked to stands in the configuration",
-    "edit-whitelist": "Which servers are talked to stands in the configuration",
 }
 
 
@@ -64,6 +64,11 @@ class Admin(Module):
     def is_admin(self, jid: JID) -> bool:
         """Tell whether a requester is among the configured admins."""
         return jid.bare in self._host.admins
+
+    def offer_domains(self, rules: DomainRules) -> None:
+        """Add the editing of the blacklist and the whitelist, for a server that talks to others."""
+        for command in DomainCommands(rules).commands(self.is_admin):
+            self._engine.add(command)
 
     def offer_service(self, stop: Callable[[bool], None]) -> None:
         """Add restart and shutdown, for an application that can: `stop` is called with true for a restart."""
