@@ -50,7 +50,7 @@ def echo(server: ServerProcess, tmp_path: Path) -> Iterator[None]:
     program = tmp_path / "echo.py"
     program.write_text(found(_EXAMPLE))
     host, port = server.addresses["component"]
-    command = [sys.executable, program, "echo.localhost", "geheim", host, str(port)]
+    command = [sys.executable, str(program), "echo.localhost", "geheim", host, str(port)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None

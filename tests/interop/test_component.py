@@ -97,9 +97,9 @@ async def test_messages_and_disco(home: ServerProcess) -> None:
             romeo.send_message(slixmpp.JID("wall@echo.localhost"), "hello", mtype="chat")
             heard = await romeo.hears_text("hello")
             assert heard.sender == "wall@echo.localhost"
-            info = await romeo.plugin["xep_0030"].get_info("echo.localhost", timeout=TIMEOUT_S)
+            info = await romeo.plugin["xep_0030"].get_info(slixmpp.JID("echo.localhost"), timeout=TIMEOUT_S)
             assert "urn:xmpp:ping" in info["disco_info"]["features"]
-            items = await romeo.plugin["xep_0030"].get_items("localhost", timeout=TIMEOUT_S)
+            items = await romeo.plugin["xep_0030"].get_items(slixmpp.JID("localhost"), timeout=TIMEOUT_S)
             assert "echo.localhost" in {jid for jid, _, _ in items["disco_items"]["items"]}
         finally:
             await romeo.offline()

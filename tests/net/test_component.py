@@ -35,7 +35,10 @@ class RawComponent(RawClient):
             reader, writer = await asyncio.open_connection(*where, ssl=trusting() if tls else None)
         return cls(reader, writer)
 
-    async def shake(self, domain: str = FILES, secret: str = SECRET) -> ET.Element:
+    async def __aenter__(self) -> RawComponent:
+        return self
+
+    async def shake(self, domain: str = FILES, secret: str = SECRET, behind: str = "") -> ET.Element:
         """Send header and handshake; return the answer."""
         self.send(
             f"<stream:stream xmlns='{ACCEPT[1:-1]}' xmlns:stream='http://etherx.jabber.org/streams' to='{domain}'>"
@@ -43,7 +46,7 @@ class RawComponent(RawClient):
         while self._root is None:
             self._feed(await self._reader.read(4096))
         proof = sha1((self._root.get("id", "") + secret).encode(), usedforsecurity=False).hexdigest()
-        self.send(f"<handshake>{proof}</handshake>")
+        self.send(f"<handshake>{proof}</handshake>{behind}")
         return await self.read()
 
 
@@ -224,3 +227,17 @@ async def test_a_component_that_closes_is_let_go(tmp_path: Path) -> None:
             await component.read()
         assert component.footer
         assert not server.components.components.all[0].is_connected
+
+
+async def test_half_a_connection_is_closed(tmp_path: Path) -> None:
+    async with running(config(tmp_path)) as server, connected(server) as component:
+        component.writer.write_eof()
+        await component.rest(5)
+        assert not server.components.components.all[0].is_connected
+
+
+async def test_the_stanzas_in_the_segment_of_the_handshake_are_taken(tmp_path: Path) -> None:
+    async with running(config(tmp_path)) as server, await RawComponent.at(door(server, "component")) as component:
+        ping = f"<iq from='{FILES}' to='localhost' type='get' id='early'><ping xmlns='urn:xmpp:ping'/></iq>"
+        assert (await component.shake(behind=ping)).tag == ACCEPT + "handshake"
+        assert (await component.read()).get("id") == "early"
