@@ -16,6 +16,7 @@ from xmpp_server.modules.muc.register import Registration
 from xmpp_server.modules.muc.relay import Relay
 from xmpp_server.modules.muc.restart import Restart
 from xmpp_server.modules.muc.retraction import Retraction
+from xmpp_server.modules.muc.search import Search
 from xmpp_server.modules.muc.voice import Voice
 
 __all__ = ["Muc", "MucConfig"]
@@ -35,4 +36,5 @@ Muc.parts = (
     Retraction,
     Moderation,
     AdminCommands,
+    Search,
 )

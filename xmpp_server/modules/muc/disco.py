@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from xmpp_server.core import discovery
 from xmpp_server.core.hooks import Disco
 from xmpp_server.core.iq import IqRequest, Reply, To
@@ -73,12 +75,12 @@ class Discovery:
         if node == TRAFFIC_NODE:  # §18.1.1: everything passes
             raise StanzaError(Condition.SERVICE_UNAVAILABLE)
         disco = Disco(room.jid, request.sender, node, None)
+        event = self._muc.hooks.room_disco.gather(RoomDisco(open_, disco))
         if not node:
-            self._describe(open_, disco)
-        self._muc.hooks.room_disco.gather(RoomDisco(open_, disco))
+            self._describe(open_, disco, event.fields)
         return discovery.info(disco, node)
 
-    def _describe(self, open_: OpenRoom, disco: Disco) -> None:
+    def _describe(self, open_: OpenRoom, disco: Disco, more: Sequence[Field]) -> None:
         room = open_.room
         disco.identities.append(("conference", "text", room.config.name or room.jid.localpart or ""))
         disco.features.update((DISCO_INFO, DISCO_ITEMS, MUC, STABLE_ID, SELF_PING, OCCUPANT_ID, SID))
@@ -88,7 +90,7 @@ class Discovery:
         if room.config.voice_requests:
             disco.features.add(REQUEST_FORM)
         disco.features.update(features(room.config, self._muc.settings))
-        disco.forms.append(room_info(room).to_element())
+        disco.forms.append(room_info(room, more).to_element())
 
     def _items(self, open_: OpenRoom, request: IqRequest) -> Element:
         """List the occupants for those who are in the room, and for others if the room says so (§6.5)."""
@@ -107,7 +109,7 @@ def _own_nick(room: Room, request: IqRequest) -> Element:
     return query
 
 
-def room_info(room: Room) -> Form:
+def room_info(room: Room, more: Sequence[Field]) -> Form:
     """Return `muc#roominfo` (§15.5.4); of a room that is not for everybody the subject is left out (§13.4)."""
     config = room.config
     closed = config.members_only or bool(config.password)
@@ -125,4 +127,4 @@ def room_info(room: Room) -> Form:
         fields.append(Field("muc#roomconfig_pubsub", (config.pubsub,), FieldType.TEXT_SINGLE, "Associated node"))
     if config.non_anonymous:
         fields.append(Field("muc#roominfo_contactjid", tuple(room.owners()), FieldType.JID_MULTI, "Owners"))
-    return Form(FormType.RESULT, tuple(fields))
+    return Form(FormType.RESULT, (*fields, *more))

@@ -9,6 +9,7 @@ from xmpp_server.jid import JID
 from xmpp_server.modules.muc.effects import Destruction
 from xmpp_server.modules.muc.entering import Entry
 from xmpp_server.modules.muc.occupants import Portrait, Seat
+from xmpp_server.stanzas.forms import Field
 from xmpp_server.xml.stanza import Stanza
 
 if TYPE_CHECKING:
@@ -72,13 +73,14 @@ class Shown:
 
 
 class RoomDisco:
-    """Somebody asks a room what it is (disco#info)."""
+    """Somebody asks a room what it is (disco#info); `fields` are added to `muc#roominfo`."""
 
-    __slots__ = ("disco", "open")
+    __slots__ = ("disco", "fields", "open")
 
     def __init__(self, open_: OpenRoom, disco: Disco) -> None:
         self.open = open_
         self.disco = disco
+        self.fields: list[Field] = []
 
 
 class Moved:

@@ -26,6 +26,9 @@ class Entry(msgspec.Struct, frozen=True, array_like=True):
     creator: str
     description: str = ""
     lang: str = ""
+    #: Whether anybody may enter, and whether everybody sees real JIDs.
+    open: bool = True
+    non_anonymous: bool = False
 
 
 class Tombstone(msgspec.Struct, frozen=True, array_like=True):
@@ -87,4 +90,12 @@ def read_room(jid: JID, limits: RoomLimits, document: bytes, history: bytes | No
 def entry_of(room: Room) -> Entry:
     """Return a room's entry in the index."""
     config = room.config
-    return Entry(config.name, config.public, str(room.creator or ""), config.description, config.lang)
+    return Entry(
+        config.name,
+        config.public,
+        str(room.creator or ""),
+        config.description,
+        config.lang,
+        not (config.members_only or config.password),
+        config.non_anonymous,
+    )

@@ -69,6 +69,7 @@ class Muc(Module):
         Xep(421, "1.0.1"),
         Xep(424, "0.4.2", "in rooms: a tombstone in the history"),
         Xep(425, "0.3.0", "and 0.2 for old clients"),
+        Xep(433, "0.1.0", "and in the namespace of muclumbus; the rooms of this service"),
     )
     needs = (Presence,)
     Config = MucConfig
