@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from xmpp_server.modules.muc.admin_commands import AdminCommands
 from xmpp_server.modules.muc.admin_iq import AdminIq
+from xmpp_server.modules.muc.avatars import Avatars
 from xmpp_server.modules.muc.departed import Departed
 from xmpp_server.modules.muc.disco import Discovery
 from xmpp_server.modules.muc.invitations import Invitations
@@ -37,4 +38,5 @@ Muc.parts = (
     Moderation,
     AdminCommands,
     Search,
+    Avatars,
 )

@@ -13,6 +13,7 @@ from xmpp_server.stanzas.forms import Field
 from xmpp_server.xml.stanza import Stanza
 
 if TYPE_CHECKING:
+    from xmpp_server.modules.muc.room import Room
     from xmpp_server.modules.muc.rooms import OpenRoom
 
 
@@ -96,10 +97,11 @@ class Moved:
 class Destroyed:
     """A room is gone for good."""
 
-    __slots__ = ("destruction", "jid")
+    __slots__ = ("destruction", "jid", "room")
 
-    def __init__(self, jid: JID, destruction: Destruction | None) -> None:
-        self.jid = jid
+    def __init__(self, room: Room, destruction: Destruction | None) -> None:
+        self.jid = room.jid
+        self.room = room
         self.destruction = destruction
 
 

@@ -47,6 +47,8 @@ class MucConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     nick_chars: int = 100
     message_bytes: int = 65_536
     presence_bytes: int = 8192
+    #: The card of a room, with its avatar.
+    card_bytes: int = 131_072
     messages_per_occupant_s: float = 200.0
     messages_per_room_s: float = 2000.0
     invitations_per_minute: int = 30
@@ -70,6 +72,7 @@ class Muc(Module):
         Xep(424, "0.4.2", "in rooms: a tombstone in the history"),
         Xep(425, "0.3.0", "and 0.2 for old clients"),
         Xep(433, "0.1.0", "and in the namespace of muclumbus; the rooms of this service"),
+        Xep(486, "0.1.0", "and presence of the room as in XEP-0153"),
     )
     needs = (Presence,)
     Config = MucConfig

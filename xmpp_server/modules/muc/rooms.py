@@ -262,7 +262,7 @@ class Rooms:
             commit = self._forget(room)
             if destruction is not None:
                 self._bury(room, destruction)
-        self._hooks.destroyed.fire(Destroyed(room.jid, destruction))
+        self._hooks.destroyed.fire(Destroyed(room, destruction))
         return commit
 
     def _bury(self, room: Room, destruction: Destruction) -> None:

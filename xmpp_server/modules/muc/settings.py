@@ -52,6 +52,11 @@ class RoomConfig(msgspec.Struct, frozen=True, omit_defaults=True):
     #: What satellites keep, by form variable.
     more: dict[str, tuple[str, ...]] = {}
 
+    def having(self, **more: tuple[str, ...]) -> RoomConfig:
+        """Return a configuration with other values of satellites; an empty one is the absence of it."""
+        merged = {var: values for var, values in {**self.more, **more}.items() if values}
+        return msgspec.structs.replace(self, more=merged)
+
     def default_role(self, affiliation: Affiliation) -> Role:
         """Return the role with which somebody enters (§5.1.2)."""
 
