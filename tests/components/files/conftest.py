@@ -12,6 +12,7 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+from hypothesis import settings
 
 from components.xmpp_files.disk import DiskStorage
 from components.xmpp_files.download import Downloads
@@ -30,6 +31,8 @@ OWNER = "romeo@montague.tld"
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "slow: takes more than ten seconds")
+    settings.register_profile("patient", deadline=None)  # other suites may be at work on this machine
+    settings.load_profile("patient")
 
 
 @dataclass

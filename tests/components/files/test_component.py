@@ -1,0 +1,161 @@
+"""The program plugged into real servers, used by slixmpp's clients: XEP-0363 and XEP-0065 from end to end."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import io
+from collections.abc import AsyncIterator, Iterator
+
+import aiohttp
+import pytest
+import slixmpp
+from slixmpp.exceptions import IqError
+from slixmpp.plugins.xep_0363 import FileTooBig
+
+from tests.components.files.xmpp_peers import DOMAINS, Ours, Program, Prosody, Server
+from tests.interop.slix import SlixClient
+from tests.peers import DOMAIN
+
+UPLOAD, PROXY = DOMAINS
+LIMITS = "[upload]\nmax_file_bytes = 100000\n[quota]\nmin_free_bytes = 0\nuser_day_bytes = 250000\n"
+
+
+@pytest.fixture(scope="module", params=[Prosody, Ours])
+def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    server: Server = request.param(tmp_path_factory.mktemp(request.param.__name__.lower()) / "server")
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="module")
+def program(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Program]:
+    program = Program(tmp_path_factory.mktemp("files"), server.component[1], more=LIMITS)
+    program.start()
+    program.wait_for("connected", 2)
+    yield program
+    assert program.stop() == 0
+    assert [line for line in program.log if "exception" in line or "Traceback" in str(line["event"])] == []
+
+
+@pytest.fixture
+async def romeo(server: Server, program: Program) -> AsyncIterator[SlixClient]:
+    client = SlixClient("romeo", plugins=("xep_0030", "xep_0065", "xep_0199", "xep_0363"))
+    yield await client.online(server.c2s)
+    await client.offline()
+
+
+@pytest.fixture
+async def juliet(server: Server, program: Program) -> AsyncIterator[SlixClient]:
+    client = SlixClient("juliet", plugins=("xep_0030", "xep_0065", "xep_0199", "xep_0363"))
+    yield await client.online(server.c2s)
+    await client.offline()
+
+
+async def test_the_upload_service_is_discovered(romeo):
+    info = await romeo.plugin["xep_0363"].find_upload_service()
+    assert info is not None
+    assert info["from"].full == UPLOAD
+    disco = info["disco_info"]
+    assert ("store", "file", None, "HTTP File Upload") in disco["identities"]
+    purposes = {feature.partition("#")[2] for feature in disco["features"] if ":purpose:0#" in feature}
+    assert purposes == {"message", "profile", "ephemeral"}
+    (form,) = disco.iterables
+    assert form["values"]["FORM_TYPE"] in ("urn:xmpp:http:upload:0", ["urn:xmpp:http:upload:0"])
+    assert form["values"]["max-file-size"] == "100000"
+
+
+async def test_a_file_is_uploaded_and_downloaded(romeo):
+    data = bytes(range(256)) * 100
+    url = await romeo.plugin["xep_0363"].upload_file("très cool.jpg", input_file=io.BytesIO(data), purpose="message")
+    async with aiohttp.ClientSession() as session, session.get(url) as answer:
+        assert await answer.read() == data
+        assert answer.headers["Content-Type"] == "image/jpeg"
+
+
+async def test_a_large_file_is_refused(romeo):
+    upload = romeo.plugin["xep_0363"]
+    with pytest.raises(FileTooBig):
+        await upload.upload_file("x.bin", input_file=io.BytesIO(bytes(100_001)))
+    with pytest.raises(IqError) as refused:
+        await upload.request_slot(slixmpp.JID(UPLOAD), "x.bin", 100_001)
+    error = refused.value.iq["error"]
+    assert (error["condition"], error["type"]) == ("not-acceptable", "modify")
+    assert error.xml.findtext(".//{urn:xmpp:http:upload:0}max-file-size") == "100000"
+
+
+async def test_a_quota_tells_when_to_retry(juliet):
+    upload = juliet.plugin["xep_0363"]
+    for _ in range(2):
+        await upload.request_slot(slixmpp.JID(UPLOAD), "x.bin", 100_000)
+    with pytest.raises(IqError) as refused:
+        await upload.request_slot(slixmpp.JID(UPLOAD), "x.bin", 100_000)
+    assert refused.value.iq["error"]["condition"] == "resource-constraint"
+    assert refused.value.iq.xml.find(".//{urn:xmpp:http:upload:0}retry").get("stamp").endswith("Z")
+
+
+async def test_requests_that_are_not_known_are_answered(romeo):
+    for kind, query in (("set", "urn:xmpp:http:upload:0"), ("get", "urn:example:unknown")):
+        iq = romeo.make_iq(ito=slixmpp.JID(UPLOAD), itype=kind)
+        iq.append(slixmpp.xmlstream.ET.Element(f"{{{query}}}request"))
+        with pytest.raises(IqError):
+            await iq.send(timeout=10)
+    await romeo.plugin["xep_0199"].ping(slixmpp.JID(UPLOAD))
+
+
+async def test_a_bytestream_goes_through_the_proxy(romeo, juliet):
+    sender, receiver = romeo.plugin["xep_0065"], juliet.plugin["xep_0065"]
+    receiver.auto_accept = True
+    received, done = bytearray(), asyncio.Event()
+    data = bytes(range(256)) * 4096
+
+    def take(chunk: bytes) -> None:
+        received.extend(chunk)
+        if len(received) >= len(data):
+            done.set()
+
+    juliet.add_event_handler("socks5_data", take)
+    proxies = await sender.discover_proxies(timeout=10)
+    assert {str(jid) for jid in proxies} == {PROXY}
+    stream = await sender.handshake(juliet.boundjid, timeout=10)
+    await stream.write(data)
+    async with asyncio.timeout(10):
+        await done.wait()
+    assert bytes(received) == data
+    stream.transport.close()
+
+
+async def test_nobody_activates_the_stream_of_others(romeo, juliet):
+    """Both peers are connected under Romeo's hash; Juliet's request makes another one."""
+    proxies = await romeo.plugin["xep_0065"].discover_proxies(timeout=10)
+    ((host, port),) = proxies.values()
+    address = hashlib.sha1(f"sid1{romeo.boundjid}{juliet.boundjid}".encode()).hexdigest().encode()
+    writers = []
+    for _ in range(2):
+        reader, writer = await asyncio.open_connection(host, int(port))
+        writers.append(writer)
+        writer.write(b"\x05\x01\x00")
+        await reader.readexactly(2)
+        writer.write(b"\x05\x01\x00\x03\x28" + address + b"\x00\x00")
+        assert (await reader.readexactly(47))[1] == 0
+    with pytest.raises(IqError) as refused:
+        await juliet.plugin["xep_0065"].activate(slixmpp.JID(PROXY), "sid1", juliet.boundjid.full)
+    assert refused.value.iq["error"]["condition"] == "item-not-found"
+    await romeo.plugin["xep_0065"].activate(slixmpp.JID(PROXY), "sid1", juliet.boundjid.full)
+    for writer in writers:
+        writer.close()
+
+
+async def test_the_server_comes_back(server, program, romeo):
+    """Last of this file: after a restart of the server the component is back by itself."""
+    await romeo.offline()
+    before = len([line for line in program.log if line["event"] == "connected"])
+    await asyncio.to_thread(server.stop)
+    await asyncio.to_thread(server.start)
+    await asyncio.to_thread(program.wait_for, "connected", before + 2)
+    again = SlixClient("romeo", plugins=("xep_0030", "xep_0199"))
+    await again.online(server.c2s)
+    await again.plugin["xep_0199"].ping(slixmpp.JID(UPLOAD))
+    await again.offline()
+    assert DOMAIN in UPLOAD
