@@ -1,1 +1,0 @@
-"""Bots: ordinary clients, and a small kit for writing them."""

@@ -1,0 +1,83 @@
+"""What bots get and send: values without XML, which the engine, the client and the tests share."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+
+import msgspec
+
+
+class Kind(StrEnum):
+    """The kind of a conversation: with one, or in a room."""
+
+    CHAT = "chat"
+    GROUPCHAT = "groupchat"
+
+
+class Message(msgspec.Struct, frozen=True, kw_only=True):
+    """A message that the bot got."""
+
+    sender: str
+    """The full JID; of a room's occupant it is the room's with the nick."""
+    user: str
+    """Who it is: the bare JID, or the occupant's address where the room hides it."""
+    text: str
+    kind: Kind = Kind.CHAT
+    id: str = ""
+    stanza_id: str = ""
+    """The id by the room or the bot's account (XEP-0359), empty without."""
+    room: str = ""
+    """The room, also for private messages of its occupants; else empty."""
+    nick: str = ""
+    affiliation: str = "none"
+    stamp: datetime | None = None
+    """When it was sent, of one that comes late (XEP-0203)."""
+
+    @property
+    def conversation(self) -> str:
+        """Where answers go to."""
+        return self.room if self.kind is Kind.GROUPCHAT else self.sender
+
+    @property
+    def key(self) -> str:
+        """What tells it from all others, however often it comes; empty if nothing does."""
+        if self.stanza_id:
+            return f"{self.room or 'account'} {self.stanza_id}"
+        return f"{self.sender} {self.id}" if self.id else ""
+
+
+class Reaction(msgspec.Struct, frozen=True, kw_only=True):
+    """The reactions of somebody to a message, all that hold now (XEP-0444)."""
+
+    source: Message
+    """Who reacts and where; its text is empty."""
+    target: str
+    """The id of the message reacted to."""
+    emojis: tuple[str, ...]
+
+
+class Join(msgspec.Struct, frozen=True, kw_only=True):
+    """Somebody came into a room after the bot."""
+
+    room: str
+    nick: str
+    user: str
+    affiliation: str = "none"
+
+
+class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
+    """A message to be sent; which parts it has tells what it is."""
+
+    to: str
+    id: str
+    kind: Kind = Kind.CHAT
+    text: str = ""
+    replaces: str = ""
+    """The id of the message that it corrects (XEP-0308)."""
+    reacts_to: str = ""
+    reactions: tuple[str, ...] = ()
+    url: str = ""
+    """Of a file that is sent (XEP-0066)."""
+    state: str = ""
+    """A chat state alone (XEP-0085): "composing" or "active"."""
