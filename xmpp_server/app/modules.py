@@ -15,6 +15,7 @@ from xmpp_server.im.offline import Offline
 from xmpp_server.im.presence import Presence
 from xmpp_server.im.roster import Roster
 from xmpp_server.modules.admin import Admin
+from xmpp_server.modules.archive import Archive
 from xmpp_server.modules.blocking import Blocking
 from xmpp_server.modules.carbons import Carbons
 from xmpp_server.modules.commands import Commands
@@ -60,6 +61,7 @@ MODULES: tuple[type[Module], ...] = (
     EntityTime,
     Version,
     Muc,
+    Archive,
     ExternalComponents,
     Privilege,
     Delegation,  # last: what components say of their namespaces replaces what others say

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from xmpp_server.core import discovery
-from xmpp_server.core.hooks import Collect, Disco, Wait
+from xmpp_server.core.hooks import Collect, Disco, Filter, Wait
 from xmpp_server.core.iq import Access, IqHandler, IqRequest, IqTable, To
 from xmpp_server.errors import Condition, StanzaError
 from xmpp_server.jid import JID
@@ -44,6 +44,8 @@ class Service:
         self.iqs = IqTable()
         #: Somebody asks the domain itself.
         self.disco: Collect[Disco] = Collect()
+        #: A request to the domain or a bare JID on it, before it goes to its handler.
+        self.request: Filter[IqRequest] = Filter()
         self.message: Taker = _refuse
         self.presence: Taker = _ignore
         self.full_iq: Taker = _refuse
@@ -129,11 +131,15 @@ class Service:
 
     def _request(self, stanza: Stanza, kind: IqType, to: JID) -> Wait:
         assert stanza.sender is not None  # noqa: S101
+        asked = IqRequest(stanza, kind, stanza.sender, to.bare, None, None)
+        verdict = self.request.run(asked)
+        if verdict:
+            return None if isinstance(verdict, bool) else verdict
         whom = To.SERVER if to.localpart is None else To.ACCOUNT
         found = self.iqs.find(kind, whom, stanza.children[0])
         if found is None:
             raise StanzaError(Condition.SERVICE_UNAVAILABLE)
-        reply = found[0](IqRequest(stanza, kind, stanza.sender, to.bare, None, None))
+        reply = found[0](asked)
         if reply is not None and not isinstance(reply, Element):
             return self._answer_later(stanza, reply)
         wait = self.answer(stanza, reply)

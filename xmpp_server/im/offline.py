@@ -19,7 +19,7 @@ from xmpp_server.im.under_way import Rows
 from xmpp_server.jid import JID
 from xmpp_server.stanzas.delay import Delay
 from xmpp_server.storage.api import OfflineMessage, StorageError, Write
-from xmpp_server.xml.namespaces import CARBONS, CHAT_STATES, CLIENT, DELAY, HINTS, SID
+from xmpp_server.xml.namespaces import CARBONS, CHAT_STATES, CLIENT, DELAY, HINTS, MAM, SID
 from xmpp_server.xml.parser import parse
 from xmpp_server.xml.stanza import Receipt, Stanza
 from xmpp_server.xml.writer import serialize
@@ -29,7 +29,7 @@ STORE = f"{HINTS} store"
 NO_STORE = f"{HINTS} no-store"
 NO_PERMANENT_STORE = f"{HINTS} no-permanent-store"
 DELAYED = f"{DELAY} delay"
-COPIES = (f"{CARBONS} received", f"{CARBONS} sent")
+COPIES = (f"{CARBONS} received", f"{CARBONS} sent", f"{MAM} result")
 #: Payloads that alone are not worth keeping.
 TRANSIENT = (f"{CHAT_STATES} ", f"{CARBONS} private", f"{HINTS} ", f"{SID} ")
 PAGE = 100

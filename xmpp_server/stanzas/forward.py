@@ -47,10 +47,11 @@ def forwarded_bytes(stanza: Stanza, delay: Delay | None = None) -> bytes:
     is another one (XEP-0297 §3).
     """
     note = b"" if delay is None else serialize(delay.to_element())
-    return b"".join((_OPEN, note, _declared(stanza), _CLOSE))
+    return b"".join((_OPEN, note, declared(stanza), _CLOSE))
 
 
-def _declared(stanza: Stanza) -> bytes:
+def declared(stanza: Stanza) -> bytes:
+    """Return the bytes of a stamped stanza with its namespace declared, for where another is the default."""
     wire = stanza.wire
     if stanza.plain or b"xmlns" not in wire[: start_tag_end(wire, 0)]:
         # Nothing is in the way of the declaration, and bytes which are written once are shared by all copies.
