@@ -7,6 +7,8 @@ from xmpp_server.modules.muc.admin_iq import AdminIq
 from xmpp_server.modules.muc.avatars import Avatars
 from xmpp_server.modules.muc.departed import Departed
 from xmpp_server.modules.muc.disco import Discovery
+from xmpp_server.modules.muc.hat_commands import HatCommands
+from xmpp_server.modules.muc.hats import Hats
 from xmpp_server.modules.muc.invitations import Invitations
 from xmpp_server.modules.muc.messages import Messages
 from xmpp_server.modules.muc.moderation import Moderation
@@ -39,4 +41,6 @@ Muc.parts = (
     AdminCommands,
     Search,
     Avatars,
+    Hats,
+    HatCommands,
 )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from xmpp_server.jid import JID
+from xmpp_server.modules.muc.effects import Changed
+from xmpp_server.modules.muc.hats import bareheaded
 from xmpp_server.modules.muc.keeping import ROOM
 from xmpp_server.modules.muc.module import Muc
 from xmpp_server.modules.muc.power import AffiliationChange, apply_affiliations
@@ -35,6 +37,10 @@ class Departed:
                     self._forget(open_, jid)
 
     def _forget(self, open_: OpenRoom, jid: JID) -> None:
+        config = bareheaded(open_.room.config, jid)
+        if config is not open_.room.config:
+            open_.room.config = config
+            self._muc.emit(open_, [Changed()])
         if jid in open_.room.affiliates:
             changes = [AffiliationChange(jid, Affiliation.NONE, ""), *_heirs(open_.room, jid)]
             self._muc.emit(open_, apply_affiliations(open_.room, changes, jid))

@@ -98,6 +98,8 @@ class Discovery:
         disco = Disco(room.jid, request.sender, request.payload.get("node") or "", None)
         if not disco.node and (room.config.public_occupants or request.sender in room.occupants.seats):
             disco.items += [(occupant.jid, "", occupant.nick) for occupant in room.occupants if occupant.visible]
+        if disco.node:
+            self._muc.hooks.room_disco.gather(RoomDisco(open_, disco))
         return discovery.items(disco)
 
 

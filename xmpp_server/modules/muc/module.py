@@ -67,6 +67,7 @@ class Muc(Module):
     xeps = (
         Xep(45, "1.35.5"),
         Xep(249, "1.2", "passed on as any message"),
+        Xep(317, "0.3.1"),
         Xep(410, "1.1.0"),
         Xep(421, "1.0.1"),
         Xep(424, "0.4.2", "in rooms: a tombstone in the history"),

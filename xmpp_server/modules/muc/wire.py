@@ -18,8 +18,9 @@ USER_TAG = f"{MUC_USER} x"
 OCCUPANT_ID_TAG = f"{OCCUPANT_ID} occupant-id"
 STANZA_ID_TAG = f"{SID} stanza-id"
 DELAY_TAG = f"{DELAY} delay"
-#: What only the room says in presence (XEP-0045 §17.3, XEP-0421 §4), and what it says to nobody else.
-NOT_IN_PRESENCE = frozenset((ENTRY_TAG, USER_TAG, OCCUPANT_ID_TAG))
+HATS_TAG = "urn:xmpp:hats:0 hats"
+#: What only the room says in presence (XEP-0045 §17.3, XEP-0421 §4, XEP-0317), and what it says to nobody else.
+NOT_IN_PRESENCE = frozenset((ENTRY_TAG, USER_TAG, OCCUPANT_ID_TAG, HATS_TAG))
 #: What only the room says in messages; ids and delays only if they claim to be the room's.
 NOT_IN_MESSAGES = frozenset((USER_TAG, OCCUPANT_ID_TAG))
 CLAIMED = {STANZA_ID_TAG: "by", DELAY_TAG: "from"}
