@@ -242,9 +242,9 @@ class Stanza:
         head = self.raw[: self.head_end]
         return (
             self.ns == CLIENT
-            and self.scope.is_standard
+            and self.scope.default == CLIENT
             and b"xmlns:" not in head
-            and b"stream:" not in self.raw
+            and not any(f"{prefix}:".encode() in self.raw for prefix in self.scope.prefixes)
             and _name(head) == self.name.encode()
         )
 

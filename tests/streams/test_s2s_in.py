@@ -1,0 +1,430 @@
+"""The receiving server's side of a stream: what a peer has to prove, and what hostile ones try."""
+
+from __future__ import annotations
+
+import base64
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.streams.s2s_driver import (
+    END,
+    FOREIGN,
+    OTHER,
+    OURS,
+    PEER,
+    SASL,
+    SECRET,
+    STARTTLS,
+    Inbound,
+    Policy,
+    header,
+    message,
+    result,
+    verify,
+)
+from xmpp_server.errors import Condition, StreamCondition
+from xmpp_server.streams import dialback
+from xmpp_server.streams.dialback import Pair, Verdict
+from xmpp_server.streams.s2s import Rules
+from xmpp_server.streams.s2s_events import DialbackRequest, Proven
+from xmpp_server.streams.s2s_in import PENDING_CLAIMS
+
+PAIR = Pair(PEER, OURS)
+
+
+def auth(text: str | None) -> bytes:
+    content = "=" if text == "" else "" if text is None else base64.b64encode(text.encode()).decode()
+    return f"<auth {SASL} mechanism='EXTERNAL'>{content}</auth>".encode()
+
+
+def certified(*domains: str, **rules: bool) -> Inbound:
+    return Inbound(Policy(Rules(**rules)), lambda domain: domain in domains)
+
+
+def proven() -> Inbound:
+    """A peer that has proven its domain by dialback, to one of ours."""
+    driver = Inbound()
+    driver.secure()
+    driver.send(result(PEER, OURS))
+    driver.take(driver.stream.dialback_answer(PAIR, Verdict.VALID))
+    driver.flush()
+    return driver
+
+
+def external() -> Inbound:
+    driver = certified(PEER)
+    driver.secure()
+    driver.send(auth(PEER), header())
+    return driver
+
+
+def test_external_needs_no_dialback():
+    driver = certified(PEER, dialback=False)
+    assert b"<mechanism>EXTERNAL</mechanism>" in driver.secure()
+    assert driver.send(auth(PEER)) == f"<success {SASL}/>".encode()
+    driver.send(header(), message(f"r@{PEER}/x", f"j@{OURS}"))
+    [stanza] = driver.stanzas
+    assert (str(stanza.sender), str(stanza.to)) == (f"r@{PEER}/x", f"j@{OURS}")
+    assert stanza.wire == f"<message from='r@{PEER}/x' to='j@{OURS}'><body>hi</body></message>".encode()
+    assert driver.of(Proven) == [Proven(PEER, "EXTERNAL")]
+    assert driver.stream.deadline is None
+
+
+@pytest.mark.parametrize("authzid", ["", None])
+def test_the_header_may_name_the_identity(authzid):
+    driver = certified(PEER)
+    driver.secure()
+    if authzid is None:
+        assert driver.send(auth(None)) == f"<challenge {SASL}/>".encode()
+        assert driver.send(f"<response {SASL}/>".encode()) == f"<success {SASL}/>".encode()
+    else:
+        assert driver.send(auth(authzid)) == f"<success {SASL}/>".encode()
+
+
+@pytest.mark.parametrize("authzid", [FOREIGN, OURS, f"user@{PEER}", "\0", "a b", ""])
+def test_external_for_what_the_certificate_does_not_prove(authzid):
+    driver = certified(FOREIGN if authzid == "" else PEER, OURS)
+    driver.secure()
+    assert b"<failure" in driver.send(auth(authzid))
+    assert driver.stream.proven == frozenset()
+
+
+def test_external_is_not_offered_without_a_certificate():
+    driver = Inbound()
+    assert b"EXTERNAL" not in driver.secure()
+    assert b"<not-authorized/>" in driver.send(auth(PEER))
+
+
+def test_external_in_clear():
+    driver = certified(PEER)
+    driver.send(header())
+    assert b"<invalid-mechanism/>" in driver.send(auth(PEER))
+
+
+def test_patience_with_failures_ends():
+    driver = certified()
+    driver.secure()
+    for _ in range(5):
+        driver.send(auth(PEER))
+    driver.assert_ended(StreamCondition.POLICY_VIOLATION)
+
+
+def test_the_stream_after_external_is_the_same_domains():
+    driver = certified(PEER)
+    driver.secure()
+    driver.send(auth(PEER), header(FOREIGN))
+    driver.assert_ended(StreamCondition.INVALID_FROM)
+
+
+def test_dialback_lets_the_pair_pass():
+    driver = Inbound()
+    assert b"<dialback xmlns='urn:xmpp:features:dialback'><errors/></dialback>" in driver.secure()
+    assert driver.send(result(PEER, OURS, "key")) == b""
+    assert driver.of(DialbackRequest) == [DialbackRequest(PAIR, "id2", "key")]
+    driver.take(driver.stream.dialback_answer(PAIR, Verdict.VALID))
+    assert driver.flush() == f"<db:result from='{OURS}' to='{PEER}' type='valid'/>".encode()
+    driver.send(message(f"r@{PEER}", f"j@{OURS}"))
+    assert len(driver.stanzas) == 1
+
+
+def test_stanzas_do_not_pass_while_dialback_is_under_way():
+    driver = Inbound()
+    driver.secure()
+    driver.send(result(PEER, OURS), message(f"r@{PEER}", f"j@{OURS}"))
+    driver.assert_ended(StreamCondition.NOT_AUTHORIZED)
+    assert driver.stanzas == []
+
+
+def test_an_invalid_key_ends_the_stream():
+    driver = Inbound()
+    driver.secure()
+    driver.send(result(PEER, OURS))
+    driver.take(driver.stream.dialback_answer(PAIR, Verdict.INVALID))
+    assert driver.flush() == f"<db:result from='{OURS}' to='{PEER}' type='invalid'/>".encode() + END
+    assert driver.stream.closed
+
+
+def test_an_unreachable_authority_leaves_the_stream_open():
+    """XEP-0220 §2.4."""
+    driver = Inbound()
+    driver.secure()
+    driver.send(result(PEER, OURS))
+    driver.take(driver.stream.dialback_answer(PAIR, Verdict.ERROR, Condition.REMOTE_SERVER_TIMEOUT))
+    assert b"type='error'><error type='cancel'><remote-server-timeout" in driver.flush()
+    assert not driver.stream.closed
+
+
+def test_several_domains_over_one_stream_are_proven_each_for_itself():
+    """XEP-0220 §2.6."""
+    driver = proven()
+    driver.send(result(FOREIGN, OURS), message(f"r@{PEER}", f"j@{OURS}"))
+    driver.take(driver.stream.dialback_answer(Pair(FOREIGN, OURS), Verdict.INVALID))
+    assert len(driver.stanzas) == 1
+    assert not driver.stream.closed  # the other pair is good
+    driver.send(message(f"r@{FOREIGN}", f"j@{OURS}"))
+    driver.assert_ended(StreamCondition.INVALID_FROM)
+
+
+def test_a_certificate_for_several_domains_spares_dialback():
+    driver = certified(PEER, FOREIGN)
+    driver.secure()
+    driver.send(auth(PEER), header())
+    assert b"type='valid'" in driver.send(result(FOREIGN, OTHER))
+    driver.send(message(f"r@{FOREIGN}", f"j@{OTHER}"))
+    assert len(driver.stanzas) == 1
+
+
+@pytest.mark.parametrize("driver", [proven, external], ids=["dialback", "external"])
+@pytest.mark.parametrize(
+    ("sender", "target", "condition"),
+    [
+        (f"r@{FOREIGN}", f"j@{OURS}", StreamCondition.INVALID_FROM),
+        (f"r@sub.{PEER}", f"j@{OURS}", StreamCondition.INVALID_FROM),
+        (f"r@{OURS}", f"j@{OURS}", StreamCondition.INVALID_FROM),
+        (OURS, OURS, StreamCondition.INVALID_FROM),
+        (f"r@{PEER}", f"j@{FOREIGN}", StreamCondition.HOST_UNKNOWN),
+        (f"r@{PEER}", f"j@{PEER}", StreamCondition.HOST_UNKNOWN),
+        (f"@{PEER}", f"j@{OURS}", StreamCondition.IMPROPER_ADDRESSING),
+        (f"r@{PEER}", "", StreamCondition.IMPROPER_ADDRESSING),
+    ],
+)
+def test_spoofed_addresses(driver, sender, target, condition):
+    peer = driver()
+    peer.send(message(sender, target))
+    peer.assert_ended(condition)
+    assert peer.stanzas == []
+
+
+@pytest.mark.parametrize("missing", [f"<message from='r@{PEER}'/>", f"<message to='j@{OURS}'/>", "<iq/>"])
+def test_missing_addresses(missing):
+    driver = proven()
+    driver.send(missing.encode())
+    driver.assert_ended(StreamCondition.IMPROPER_ADDRESSING)
+
+
+def test_dialback_proves_a_pair_and_not_another_target():
+    driver = proven()
+    driver.send(message(f"r@{PEER}", f"j@{OTHER}"))
+    driver.assert_ended(StreamCondition.INVALID_FROM)
+
+
+@pytest.mark.parametrize("kind", ["valid", "invalid", "error", "rubbish"])
+def test_unsolicited_answers_authorize_nobody(kind):
+    """XEP-0220 §4, CVE-2012-3525."""
+    driver = Inbound()
+    driver.secure()
+    driver.send(result(PEER, OURS, "", f" type='{kind}'"), verify(PEER, OURS, "id2", "", f" type='{kind}'"))
+    assert driver.of(DialbackRequest) == driver.of(Proven) == []
+    driver.send(message(f"r@{PEER}", f"j@{OURS}"))
+    driver.assert_ended(StreamCondition.NOT_AUTHORIZED)
+
+
+def test_a_verdict_that_nobody_waits_for_has_no_effect():
+    driver = Inbound()
+    driver.secure()
+    assert driver.stream.dialback_answer(PAIR, Verdict.VALID) == []
+    assert driver.stream.proven == frozenset()
+
+
+@pytest.mark.parametrize("sender", [OURS, OTHER])
+def test_a_peer_that_sends_our_own_domain(sender):
+    driver = Inbound()
+    driver.send(header(sender))
+    driver.assert_ended(StreamCondition.INVALID_FROM)
+    driver = Inbound()
+    driver.secure()
+    driver.send(result(sender, OURS))
+    driver.assert_ended(StreamCondition.INVALID_FROM)
+    driver = certified(PEER, sender)
+    driver.secure()
+    assert b"<not-authorized/>" in driver.send(auth(sender))
+
+
+def test_a_claim_for_a_target_that_is_not_ours():
+    driver = Inbound()
+    driver.secure()
+    assert b"type='error'><error type='cancel'><item-not-found" in driver.send(result(PEER, FOREIGN))
+
+
+def test_no_plaintext_where_tls_is_required():
+    driver = Inbound()
+    assert b"<required/>" in driver.send(header())
+    assert b"<policy-violation" in driver.send(result(PEER, OURS))
+    driver.send(message(f"r@{PEER}", f"j@{OURS}"))
+    driver.assert_ended(StreamCondition.NOT_AUTHORIZED)
+
+
+def test_certificates_only():
+    driver = Inbound(Policy(Rules(dialback=False)))
+    driver.secure()
+    assert b"type='error'><error type='cancel'><policy-violation" in driver.send(result(PEER, OURS))
+    assert driver.of(DialbackRequest) == []
+
+
+def test_bytes_behind_starttls_are_an_attack():
+    driver = Inbound()
+    driver.send(header(), STARTTLS + message(f"r@{PEER}", f"j@{OURS}"))
+    driver.assert_ended(StreamCondition.POLICY_VIOLATION)
+
+
+def test_what_was_learnt_in_clear_is_forgotten():
+    driver = Inbound(Policy(Rules(require_tls=False)))
+    driver.send(header(), result(PEER, OURS), STARTTLS)
+    driver.stream.tls_established(None)
+    assert driver.stream.dialback_answer(PAIR, Verdict.VALID) == []
+    driver.send(header(), message(f"r@{PEER}", f"j@{OURS}"))
+    driver.assert_ended(StreamCondition.NOT_AUTHORIZED)
+
+
+def test_the_authority_answers_from_its_secret_alone():
+    driver = Inbound()
+    driver.secure("third.example")
+    key = dialback.make_key(SECRET, "third.example", OURS, "abc")
+    answer = driver.send(verify("third.example", OURS, "abc", key))
+    assert answer == f"<db:verify from='{OURS}' to='third.example' id='abc' type='valid'/>".encode()
+
+
+@pytest.mark.parametrize(
+    ("sender", "target", "stream_id"),
+    [("third.example", OTHER, "abc"), (FOREIGN, OURS, "abc"), ("third.example", OURS, "other")],
+)
+def test_forged_and_replayed_keys(sender, target, stream_id):
+    driver = Inbound()
+    driver.secure("third.example")
+    key = dialback.make_key(SECRET, "third.example", OURS, "abc")
+    assert b"type='invalid'" in driver.send(verify(sender, target, stream_id, key))
+
+
+def test_a_question_about_a_domain_that_is_not_ours():
+    driver = Inbound()
+    driver.secure()
+    assert b"type='error'><error type='cancel'><item-not-found" in driver.send(verify(PEER, FOREIGN, "1", "k"))
+
+
+@pytest.mark.parametrize(
+    ("element", "condition"),
+    [
+        (b"<db:result>k</db:result>", StreamCondition.IMPROPER_ADDRESSING),
+        (result("a b", OURS), StreamCondition.IMPROPER_ADDRESSING),
+        (result(f"r@{PEER}", OURS), StreamCondition.IMPROPER_ADDRESSING),
+        (result(PEER, OURS, ""), StreamCondition.BAD_FORMAT),
+        (result(PEER, OURS, "k" * 600), StreamCondition.BAD_FORMAT),
+        (result(PEER, OURS, "k" * 20_000), StreamCondition.POLICY_VIOLATION),
+        (verify(PEER, OURS, "", "k"), StreamCondition.BAD_FORMAT),
+        (b"<db:rubbish/>", StreamCondition.UNSUPPORTED_STANZA_TYPE),
+        (b"<!DOCTYPE x>", StreamCondition.RESTRICTED_XML),
+    ],
+)
+def test_malformed_dialback(element, condition):
+    driver = Inbound()
+    driver.secure()
+    driver.send(element)
+    driver.assert_ended(condition)
+
+
+def test_claims_under_way_are_bounded():
+    driver = Inbound()
+    driver.secure()
+    driver.send(*(result(f"d{number}.example", OURS) for number in range(PENDING_CLAIMS)))
+    assert b"<resource-constraint" in driver.send(result(FOREIGN, OURS))
+    assert len(driver.of(DialbackRequest)) == PENDING_CLAIMS
+
+
+def test_a_claim_is_asked_about_once():
+    driver = Inbound()
+    driver.secure()
+    driver.send(result(PEER, OURS), result(PEER, OURS, "another"))
+    assert len(driver.of(DialbackRequest)) == 1
+
+
+@pytest.mark.parametrize(
+    ("opening", "condition"),
+    [
+        (header(target=None), StreamCondition.HOST_UNKNOWN),
+        (header(target=FOREIGN), StreamCondition.HOST_UNKNOWN),
+        (header(sender="a b"), StreamCondition.INVALID_FROM),
+        (header(more=""), StreamCondition.UNSUPPORTED_VERSION),
+        (header().replace(b"'jabber:server'", b"'jabber:client'"), StreamCondition.INVALID_NAMESPACE),
+    ],
+)
+def test_headers(opening, condition):
+    driver = Inbound()
+    driver.send(opening)
+    driver.assert_ended(condition)
+
+
+def test_blocked_domains():
+    policy = Policy(blocked=frozenset({PEER}))
+    driver = Inbound(policy)
+    driver.send(header())
+    driver.assert_ended(StreamCondition.POLICY_VIOLATION)
+    driver = Inbound(policy, lambda domain: True)
+    driver.secure(None)
+    driver.send(auth(PEER))
+    driver.assert_ended(StreamCondition.POLICY_VIOLATION)
+    driver = Inbound(policy)
+    driver.secure(FOREIGN)
+    assert b"<forbidden" in driver.send(result(PEER, OURS))
+
+
+@pytest.mark.parametrize("steps", range(4))
+def test_peers_that_stall_in_every_state(steps):
+    driver = certified(PEER)
+    for step in (header(), STARTTLS, header(), auth(PEER))[:steps]:
+        driver.send(step)
+        if step is STARTTLS:
+            driver.stream.tls_established(driver.certificate)
+    driver.wait(61)
+    assert driver.error is not None
+    assert driver.error.condition is StreamCondition.CONNECTION_TIMEOUT
+
+
+def test_stanzas_that_name_their_namespace_look_like_any_other():
+    driver = external()
+    driver.send(f"<message xmlns='jabber:server' from='r@{PEER}' to='j@{OURS}'><body/></message>".encode())
+    [stanza] = driver.stanzas
+    assert (stanza.ns, stanza.children) == ("jabber:client", ("jabber:client body",))
+    assert b"xmlns" not in stanza.wire
+
+
+def test_an_error_of_the_peer_is_not_answered():
+    driver = external()
+    error = b"<stream:error><reset xmlns='urn:ietf:params:xml:ns:xmpp-streams'/></stream:error>"
+    assert driver.send(error) == END
+    assert driver.error is not None
+    assert driver.error.condition is StreamCondition.RESET
+
+
+PIECES = st.sampled_from(
+    [
+        header(),
+        header(FOREIGN),
+        STARTTLS,
+        auth(PEER),
+        auth(FOREIGN),
+        auth(None),
+        result(PEER, OURS),
+        result(FOREIGN, OURS, "", " type='valid'"),
+        verify(PEER, OURS, "id2", "", " type='valid'"),
+        verify(PEER, OURS, "x", "k"),
+        message(f"r@{FOREIGN}", f"j@{OURS}"),
+        message(f"r@{OURS}", f"j@{OURS}"),
+        b"<stream:features/>",
+        END,
+        b"<",
+    ]
+)
+
+
+@given(st.lists(PIECES, max_size=12), st.integers(0, 3))
+def test_nothing_that_a_peer_says_lets_an_unproven_domain_pass(pieces, tls_at):
+    """Fuzz: whatever the order, nothing raises, and no stanza of a domain without a proof comes out."""
+    driver = certified(PEER)
+    for index, piece in enumerate(pieces):
+        driver.send(piece)
+        if index == tls_at:
+            driver.stream.tls_established(driver.certificate)
+    assert driver.stanzas == []
+    assert driver.stream.proven <= {PEER}
