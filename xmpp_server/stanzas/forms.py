@@ -9,7 +9,7 @@ from enum import StrEnum
 from xmpp_server.errors import Condition, StanzaError
 from xmpp_server.jid import JID, JIDMalformed
 from xmpp_server.xml.element import Element
-from xmpp_server.xml.namespaces import DATA_FORMS
+from xmpp_server.xml.namespaces import DATA_FORMS, DATA_VALIDATE
 
 FORM_TYPE = "FORM_TYPE"
 
@@ -65,6 +65,8 @@ class Field:
     desc: str = ""
     required: bool = False
     options: tuple[Option, ...] = ()
+    #: For a whole number: the least and the largest one that is taken (XEP-0122 §3.2.3). Not read back by `parse`.
+    range: tuple[int, int] | None = None
 
     @property
     def value(self) -> str | None:
@@ -81,6 +83,9 @@ class Field:
             element.add("desc", text=self.desc)
         if self.required:
             element.add("required")
+        if self.range is not None:
+            validate = element.add("validate", DATA_VALIDATE, datatype="xs:integer")
+            validate.add("range", min=str(self.range[0]), max=str(self.range[1]))
         for value in self.values:
             element.add("value", text=value)
         for option in self.options:

@@ -20,6 +20,7 @@ from xmpp_server.modules.muc.relay import Relay
 from xmpp_server.modules.muc.restart import Restart
 from xmpp_server.modules.muc.retraction import Retraction
 from xmpp_server.modules.muc.search import Search
+from xmpp_server.modules.muc.slow_mode import SlowMode
 from xmpp_server.modules.muc.voice import Voice
 
 __all__ = ["Muc", "MucConfig"]
@@ -43,4 +44,5 @@ Muc.parts = (
     Avatars,
     Hats,
     HatCommands,
+    SlowMode,
 )

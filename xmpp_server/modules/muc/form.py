@@ -33,11 +33,15 @@ class Setting:
     feature: Callable[[RoomConfig], str] | None = None
     #: Other values than the options are taken, too (XEP-0122 §3.2.2): `write` judges them.
     open: bool = False
+    #: For a count: the least and the largest.
+    range: tuple[int, int] | None = None
+    desc: str = ""
 
     def field(self, config: RoomConfig) -> Field:
         """Return the field, filled in."""
         options = tuple(Option(value, label) for value, label in self.options)
-        return Field(self.var, self.read(config), self.type, self.label, options=options)
+        values = self.read(config)
+        return Field(self.var, values, self.type, self.label, self.desc, options=options, range=self.range)
 
 
 def flag(var: str, label: str, attr: str, on: str = "", off: str = "") -> Setting:
@@ -80,7 +84,7 @@ def number(var: str, label: str, attr: str, most: int) -> Setting:
     def write(config: RoomConfig, values: Values) -> RoomConfig:
         return msgspec.structs.replace(config, **{attr: count(var, values, most)})
 
-    return Setting(var, FieldType.TEXT_SINGLE, label, read, write)
+    return Setting(var, FieldType.TEXT_SINGLE, label, read, write, range=(0, most))
 
 
 def count(var: str, values: Values, most: int) -> int:

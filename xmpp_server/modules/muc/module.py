@@ -74,6 +74,7 @@ class Muc(Module):
         Xep(425, "0.3.0", "and 0.2 for old clients"),
         Xep(433, "0.1.0", "and in the namespace of muclumbus; the rooms of this service"),
         Xep(486, "0.1.0", "and presence of the room as in XEP-0153"),
+        Xep(500, "0.1.1"),
     )
     needs = (Presence,)
     Config = MucConfig

@@ -31,7 +31,7 @@ SAVE_EVERY_S = 10.0
 class OpenRoom:
     """A room in memory, with what is forgotten when it sleeps."""
 
-    __slots__ = ("asked_for_voice", "bucket", "empty_since", "invited", "opened_at", "relayed", "room")
+    __slots__ = ("asked_for_voice", "bucket", "empty_since", "invited", "opened_at", "relayed", "room", "spoke")
 
     def __init__(self, room: Room, bucket: Bucket, now: float) -> None:
         self.room = room
@@ -44,6 +44,8 @@ class OpenRoom:
         self.asked_for_voice: dict[JID, float] = {}
         #: IQs on their way between occupants (`relay`).
         self.relayed: dict[str, tuple[JID, str, JID, JID]] = {}
+        #: When an account last said something, where that matters (`slow_mode`).
+        self.spoke: dict[JID, float] = {}
 
 
 class Rooms:
