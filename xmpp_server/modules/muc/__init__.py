@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from xmpp_server.modules.muc.activity import Activity
 from xmpp_server.modules.muc.admin_commands import AdminCommands
 from xmpp_server.modules.muc.admin_iq import AdminIq
 from xmpp_server.modules.muc.avatars import Avatars
@@ -45,4 +46,5 @@ Muc.parts = (
     Hats,
     HatCommands,
     SlowMode,
+    Activity,
 )

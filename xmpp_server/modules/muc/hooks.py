@@ -85,13 +85,23 @@ class RoomDisco:
 
 
 class Moved:
-    """A client has entered, or has gone."""
+    """A client has entered."""
 
     __slots__ = ("open", "seat")
 
     def __init__(self, open_: OpenRoom, seat: Seat) -> None:
         self.open = open_
         self.seat = seat
+
+
+class Left:
+    """A client is in a room no more, for whichever reason."""
+
+    __slots__ = ("jid", "open")
+
+    def __init__(self, open_: OpenRoom, jid: JID) -> None:
+        self.open = open_
+        self.jid = jid
 
 
 class Destroyed:
@@ -113,6 +123,10 @@ class MucHooks:
         """Before the room's own checks (`presences`)."""
         self.entered: Notify[Moved] = Notify()
         """After somebody was welcomed (`presences`)."""
+        self.left: Notify[Left] = Notify()
+        """After a client has gone (`rooms`)."""
+        self.service_presence: Notify[Stanza] = Notify()
+        """Presence for the service itself has come (`presences`)."""
         self.message: Filter[RoomMessage] = Filter()
         """For each groupchat message, before it is reflected (`messages`); ARCHIVE is where an archive takes it."""
         self.direct: Filter[Direct] = Filter()

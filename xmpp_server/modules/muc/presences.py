@@ -41,6 +41,7 @@ class Presences:
         kind = presence_type(stanza)
         localpart, sender = to.localpart, stanza.sender
         if localpart is None or sender is None:
+            self._muc.hooks.service_presence.fire(stanza)
             return None
         if kind is PresenceType.AVAILABLE:
             return self._rooms.with_room(localpart, partial(self._available, stanza, sender, to))

@@ -14,8 +14,8 @@ from xmpp_server.errors import Condition, StanzaError
 from xmpp_server.jid import JID
 from xmpp_server.modules.muc import keeping
 from xmpp_server.modules.muc.broadcast import Broadcast
-from xmpp_server.modules.muc.effects import Changed, Destruction, Effect, Gone
-from xmpp_server.modules.muc.hooks import Destroyed, MucHooks
+from xmpp_server.modules.muc.effects import Changed, Destruction, Effect, Gone, Show
+from xmpp_server.modules.muc.hooks import Destroyed, Left, MucHooks
 from xmpp_server.modules.muc.keeping import HISTORY, INDEX, ROOM, SECRET, TOMBSTONES, Entry, Tombstone
 from xmpp_server.modules.muc.limits import Bucket
 from xmpp_server.modules.muc.room import Room, RoomLimits
@@ -202,11 +202,19 @@ class Rooms:
                 commit = self._end(open_, effect.destruction) or commit
             else:
                 self._broadcast.tell(open_, effect)
+                if isinstance(effect, Show) and not effect.portrait.available:
+                    self._note_left(open_, effect)
         if not open_.room.occupants.seats:
             self._emptied(open_)
         elif open_.empty_since is not None:
             open_.empty_since = None
         return commit
+
+    def _note_left(self, open_: OpenRoom, show: Show) -> None:
+        """Unavailable presence is also what the old nickname gets, and who is not shown any more."""
+        jid = show.portrait.real
+        if jid not in open_.room.occupants.seats:
+            self._hooks.left.fire(Left(open_, jid))
 
     def _emptied(self, open_: OpenRoom) -> None:
         if open_.empty_since is None:
