@@ -32,6 +32,7 @@ owners = ["juliet@example.org"]   # may everything
 admins = []
 room_roles = true                 # owners, admins and members of a room are so to the bot, there
 commands_per_minute = 20          # of one user
+catch_up_hours = 24               # what was written to the bot while it was away is answered, unless older
 store = "bot.sqlite"              # in the folder of this file; what the bot remembers
 log = "text"                      # or "json"
 
@@ -71,6 +72,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     admins: tuple[str, ...] = ()
     room_roles: bool = True
     commands_per_minute: int = 20
+    catch_up_hours: int = 24
     store: str = "bot.sqlite"
     log: Literal["text", "json"] = "text"
     rooms: tuple[RoomConfig, ...] = ()

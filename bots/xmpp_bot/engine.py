@@ -95,12 +95,14 @@ class Engine:
 
     def receive(self, message: Message) -> None:
         """Take a message; it is noted when this returns, and handled soon."""
-        key = message.key or uuid.uuid4().hex
-        if not self.store.receive(key, msgspec.json.encode(message), self._clock()):
-            _log.info("repeated", key=key)
-            return
-        if self._started:
-            self._spawn(self._handle(message, key))
+        keys, now = message.keys or (uuid.uuid4().hex,), self._clock()
+        late = message.stamp is not None
+        if message.stamp and now - message.stamp.timestamp() > self.config.catch_up_hours * 3600:
+            _log.info("too_late", key=keys[0])
+        elif not self.store.receive(keys, msgspec.json.encode(message), now, late=late):
+            _log.info("repeated", key=keys[0])
+        elif self._started:
+            self._spawn(self._handle(message, keys[0]))
 
     def joined(self, join: Join) -> None:
         """Take somebody's coming into a room."""
@@ -219,13 +221,13 @@ class Engine:
     def _deliver(self, outgoing: Outgoing, key: str = "") -> None:
         """Note an answer and send it; a chat state is worth nothing later."""
         if outgoing.state:
-            self._wire.send(outgoing, lambda: None)
+            self._wire.transmit(outgoing, lambda: None)
             return
         self.store.answer(key, outgoing.id, msgspec.json.encode(outgoing))
         self._pass_on(outgoing)
 
     def _pass_on(self, outgoing: Outgoing) -> None:
-        self._wire.send(outgoing, lambda: self.store.sent(outgoing.id))
+        self._wire.transmit(outgoing, lambda: self.store.sent(outgoing.id))
 
     def _spawn(self, work: Coroutine[object, object, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)

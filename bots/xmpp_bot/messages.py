@@ -40,11 +40,11 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
         return self.room if self.kind is Kind.GROUPCHAT else self.sender
 
     @property
-    def key(self) -> str:
-        """What tells it from all others, however often it comes; empty if nothing does."""
-        if self.stanza_id:
-            return f"{self.room or 'account'} {self.stanza_id}"
-        return f"{self.sender} {self.id}" if self.id else ""
+    def keys(self) -> tuple[str, ...]:
+        """What tells it from all others, the best first: an archive's id, and the sender's, which may come again."""
+        by_archive = f"{self.room or 'account'} {self.stanza_id}" if self.stanza_id else ""
+        by_sender = f"{self.sender} {self.id}" if self.id else ""
+        return tuple(filter(None, (by_archive, by_sender)))
 
 
 class Reaction(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,13 +1,14 @@
 """What a bot remembers, in one SQLite file: values by user, room and bot; messages handled; messages to be sent.
 
 A command is answered once whatever happens to the process: it is noted with its content before the server learns that
-it arrived, and struck out in the same transaction that notes its first answer; an answer is noted until it is sent.
+it arrived, and struck out in the same transaction that notes its first answer; an answer is noted until the very moment
+it is written.
 """
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TypeVar, overload
 
 import msgspec
@@ -80,12 +81,17 @@ class Store:
         """Return the values of somebody."""
         return Shelf(self._db, scope, owner)
 
-    def receive(self, key: str, data: bytes, now: float) -> bool:
-        """Note a message that is to be handled; False if it came before."""
+    def receive(self, keys: Sequence[str], data: bytes, now: float, *, late: bool = False) -> bool:
+        """Note a message that is to be handled, under its first key; False if it came before.
+
+        One that comes `late` came before if any of its keys is known: an archive may have given its id afterwards.
+        """
+        asked = keys if late else keys[:1]
         with self._db:
-            if not self._db.execute("INSERT OR IGNORE INTO handled VALUES (?, ?)", (key, now)).rowcount:
+            if any(self._db.execute("SELECT 1 FROM handled WHERE key = ?", (key,)).fetchone() for key in asked):
                 return False
-            self._db.execute("INSERT OR REPLACE INTO inbox VALUES (?, ?)", (key, data))
+            self._db.executemany("INSERT OR IGNORE INTO handled VALUES (?, ?)", [(key, now) for key in keys])
+            self._db.execute("INSERT OR REPLACE INTO inbox VALUES (?, ?)", (keys[0], data))
         return True
 
     def waiting(self) -> list[tuple[str, bytes]]:

@@ -38,7 +38,7 @@ class FakeWire:
         self.nicks: dict[str, list[str]] = {}
         self.online = True
 
-    def send(self, message: Outgoing, written: Callable[[], None]) -> None:
+    def transmit(self, message: Outgoing, written: Callable[[], None]) -> None:
         """Take it down, while online."""
         if self.online:
             self.sent.append(message)

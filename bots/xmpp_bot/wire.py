@@ -12,7 +12,7 @@ from xmpp_bot.messages import Outgoing
 class Wire(Protocol):
     """A connection to a server, or what passes for one."""
 
-    def send(self, message: Outgoing, written: Callable[[], None]) -> None:
+    def transmit(self, message: Outgoing, written: Callable[[], None]) -> None:
         """Send a message, and tell when it is out; while there is no session nothing happens at all."""
 
     async def upload(self, path: Path) -> str:

@@ -1,0 +1,152 @@
+"""One real server for all tests of bots, bots as processes of their own, and people who write to them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.interop.slix import PLUGINS, SlixClient
+from tests.peers import DOMAIN, PASSWORD, ServerProcess
+
+XMPP_BOT = Path(sys.executable).with_name("xmpp-bot")
+EXAMPLES = Path(__file__).parents[2] / "bots" / "examples"
+ACCOUNTS = 24
+
+NewPerson = Callable[..., Awaitable[SlixClient]]
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+    process = ServerProcess(tmp_path_factory.mktemp("server"))
+    process.start()
+    process.add_users(*(f"user{number}" for number in range(ACCOUNTS)))
+    yield process
+    try:
+        assert process.failures() == []
+        assert process.stop() == 0
+    finally:
+        process.kill()
+
+
+@pytest.fixture(scope="session")
+def numbers() -> Iterator[int]:
+    return iter(range(ACCOUNTS))
+
+
+@pytest.fixture
+def names(numbers: Iterator[int]) -> Iterator[str]:
+    """Accounts that nobody has used before."""
+    return (f"user{number}" for number in numbers)
+
+
+@pytest.fixture
+async def person(server: ServerProcess) -> AsyncIterator[NewPerson]:
+    """Log in as somebody: `await person(name)`."""
+    async with contextlib.AsyncExitStack() as stack:
+
+        async def new(name: str, *plugins: str) -> SlixClient:
+            client = SlixClient(name, plugins=(*PLUGINS, *plugins))
+            stack.push_async_callback(client.offline)
+            return await client.online(server.c2s)
+
+        yield new
+
+
+class BotProcess:
+    """`xmpp-bot run` as a user would start it."""
+
+    _runs = itertools.count()
+
+    def __init__(self, server: ServerProcess, folder: Path, name: str, file: Path, config: str = "") -> None:
+        self.jid = f"{name}@{DOMAIN}"
+        #: Lines in the log that are no complaint.
+        self.expected: set[str] = set()
+        self._file = file
+        self._log = folder / "bot.log"
+        self._config = folder / "bot.toml"
+        host, port = server.c2s
+        (certificate,) = (path for path in server.data.rglob("*.pem") if "BEGIN CERT" in path.read_text())
+        self._config.write_text(
+            f'jid = "{self.jid}/bot"\npassword = "{PASSWORD}"\nserver = "{host}:{port}"\nca_file = "{certificate}"\n'
+            f'log = "json"\nstore = "bot.sqlite"\ncommands_per_minute = 1000\n{config}'
+        )
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def events(self) -> list[dict[str, object]]:
+        """What the bot has logged."""
+        lines = self._log.read_text().splitlines() if self._log.exists() else []
+        return [json.loads(line) if line.startswith("{") else {"event": line} for line in lines]
+
+    def count(self, event: str) -> int:
+        """Count events by name."""
+        return sum(one["event"] == event for one in self.events)
+
+    async def start(self, timeout_s: float = 20.0) -> BotProcess:
+        """Start, and wait until it is online."""
+        before = self.count("online")
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(  # noqa: ASYNC220 - it takes no time that matters here
+                [str(XMPP_BOT), "run", str(self._file), "--config", str(self._config)],
+                stderr=log,
+                env={**os.environ, "PYTHONUNBUFFERED": "1"},
+            )
+        await until(lambda: self.count("online") > before, lambda: self._log.read_text(), timeout_s)
+        return self
+
+    def kill(self) -> None:
+        """End it at once."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+    def stop(self) -> int:
+        """Ask it to go; return the exit code."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGTERM)
+        code = self._process.wait(20)
+        self._process = None
+        return code
+
+
+async def until(holds: Callable[[], bool], report: Callable[[], object], timeout_s: float) -> None:
+    """Wait for what another process does."""
+    try:
+        async with asyncio.timeout(timeout_s):
+            while not holds():  # noqa: ASYNC110 - another process tells by its log
+                await asyncio.sleep(0.02)
+    except TimeoutError:
+        raise AssertionError(report()) from None
+
+
+NewBot = Callable[..., BotProcess]
+
+
+@pytest.fixture
+def new_bot(server: ServerProcess, tmp_path: Path) -> Iterator[NewBot]:
+    """Make a bot of a file: `await new_bot(name, file).start()`; it must end without complaints."""
+    made: list[BotProcess] = []
+
+    def new(name: str, file: Path, config: str = "") -> BotProcess:
+        folder = tmp_path / name
+        folder.mkdir()
+        made.append(BotProcess(server, folder, name, file, config))
+        return made[-1]
+
+    yield new
+    for bot in made:
+        bot.kill()
+    for bot in made:
+        odd = [one for one in bot.events if one.get("level") == "error" or "level" not in one]
+        assert [one for one in odd if one["event"] not in bot.expected] == []
