@@ -6,7 +6,7 @@ import pytest
 
 from xmpp_server.errors import Condition, ErrorType, StanzaError
 from xmpp_server.jid import JID
-from xmpp_server.stanzas.error import LEGACY_CODES, answerable, error_element, error_reply
+from xmpp_server.stanzas.error import ECHO_BYTES, LEGACY_CODES, answerable, error_element, error_reply
 from xmpp_server.xml.namespaces import CLIENT, STANZA_ERRORS
 from xmpp_server.xml.parser import parse
 from xmpp_server.xml.stanza import Stanza
@@ -27,6 +27,12 @@ def test_swaps_the_addresses_and_repeats_the_payload(received: Received) -> None
         b"<error type='cancel' code='404'>"
         b"<item-not-found xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></iq>"
     )
+
+
+def test_a_large_payload_is_not_repeated(received: Received) -> None:
+    reply = error_reply(received(f"<message to='j@c.lit' id='a'><body>{'x' * ECHO_BYTES}</body></message>"), NOT_FOUND)
+    assert reply is not None
+    assert reply.children == ("jabber:client error",)
 
 
 def test_the_account_answers_what_was_sent_to_nobody(received: Received) -> None:

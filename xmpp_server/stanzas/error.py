@@ -33,6 +33,9 @@ LEGACY_CODES = {
     Condition.UNEXPECTED_REQUEST: "400",
 }
 
+#: A larger payload is not repeated: whoever floods us is not sent the flood back (RFC 6120 §8.3.1 makes it a MAY).
+ECHO_BYTES = 16_384
+
 
 def error_reply(stanza: Stanza, error: StanzaError, by: JID | None = None) -> Stanza | None:
     """Answer `stanza` with an error, or return None if it is one that is never answered.
@@ -50,7 +53,8 @@ def error_reply(stanza: Stanza, error: StanzaError, by: JID | None = None) -> St
         value = stanza.attrs.get(name)
         if value is not None:
             reply.attrs[name] = value
-    for child in stanza.element.elements() if error.echo else ():
+    repeated = error.echo and len(stanza.raw) <= ECHO_BYTES
+    for child in stanza.element.elements() if repeated else ():
         if not (child.name == "error" and child.ns == stanza.ns):
             reply.append(child)
     reply.append(error_element(error, stanza.ns, None if by == answerer else by))
