@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
@@ -19,8 +21,10 @@ class ConfigError(Exception):
     """One line for the operator."""
 
 
-def load(path: Path) -> Config:
+def load(path: Path, environ: Mapping[str, str] = os.environ) -> Config:
     """Read and check a file; relative paths inside it start at its folder.
+
+    A server that runs us tells in the environment where it is; what stands in the file goes before that.
 
     Raises:
         ConfigError: With the file and the key that is wrong.
@@ -33,7 +37,9 @@ def load(path: Path) -> Config:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: is not TOML: {error}") from None
     try:
-        return _checked(msgspec.convert(raw, Config), path.absolute().parent)
+        config = msgspec.convert(raw, Config)
+        config = replace(config, server=_told(config.server, raw.get("server", {}), environ))
+        return _checked(config, path.absolute().parent)
     except msgspec.ValidationError as error:
         match = _PLACE.fullmatch(str(error))
         reason, key = match.groups() if match else (str(error), None)
@@ -53,6 +59,17 @@ def split(address: str) -> tuple[str, int]:
     if match is None or not 0 < int(match["port"]) < 65536:
         raise ValueError(f"server.address: {address!r} is not HOST:PORT")
     return match["host"].strip("[]"), int(match["port"])
+
+
+def _told(server: Server, written: Mapping[str, object], environ: Mapping[str, str]) -> Server:
+    """Take from the server that runs us what the file leaves out."""
+    if "address" not in written and (address := environ.get("COMPONENT_SERVER")):
+        server = replace(server, address=address)
+    if "domain" not in written and (domains := environ.get("COMPONENT_DOMAINS", "").split()):
+        server = replace(server, domain=domains[0])
+    if not server.secret and not server.secret_file and (file := environ.get("COMPONENT_SECRET_FILE")):
+        server = replace(server, secret_file=file)
+    return server
 
 
 def _checked(config: Config, folder: Path) -> Config:

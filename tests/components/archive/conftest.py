@@ -10,6 +10,7 @@ import pytest
 from components.xmpp_archive.batch import Entry
 from components.xmpp_archive.preferences import Prefs
 from components.xmpp_archive.store import Store
+from tests.raw import abort_all
 
 OWNER, OTHER = "romeo@example.org", "juliet@example.org/balcony"
 #: 2024-01-01T00:00:00Z
@@ -23,6 +24,16 @@ def ident(number: int) -> str:
 def entry(number: int, owner: str = OWNER, contact: str = OTHER, **more: bool) -> Entry:
     stanza = f"<message xmlns='jabber:client' type='chat'><body>{number}</body></message>"
     return Entry(ident(number), owner, contact, START_MS + number * 1000, stanza, **more)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "slow: takes more than ten seconds")
+
+
+@pytest.fixture(autouse=True)
+async def no_connection_left() -> AsyncIterator[None]:
+    yield
+    await abort_all()
 
 
 @pytest.fixture

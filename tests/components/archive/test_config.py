@@ -48,3 +48,20 @@ def test_mistakes(tmp_path: Path, text: str, complaint: str) -> None:
 def test_no_file(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="cannot be read"):
         load(tmp_path / "archive.toml")
+
+
+def test_a_server_that_runs_us_tells_where_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "archive.toml"
+    path.write_text("")
+    secret = tmp_path / "secret"
+    secret.write_text("word")
+    environ = {
+        "COMPONENT_SERVER": "127.0.0.1:1234",
+        "COMPONENT_DOMAINS": "archive.example.org other.example.org",
+        "COMPONENT_SECRET_FILE": str(secret),
+    }
+    server = load(path, environ).server
+    assert (server.address, server.domain, server.secret) == ("127.0.0.1:1234", "archive.example.org", "word")
+    path.write_text("[server]\naddress = 'localhost:1'\ndomain = 'a.b'\nsecret = 'c'")
+    server = load(path, environ).server
+    assert (server.address, server.domain, server.secret) == ("localhost:1", "a.b", "c")

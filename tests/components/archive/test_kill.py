@@ -1,0 +1,106 @@
+"""kill -9 of the archive and of the core, under load: every acknowledged message is in the archive exactly once."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.components.archive.running import ArchiveProcess, pair
+from tests.peers import ServerProcess
+from tests.raw import SM, ClosedError, RawClient
+
+CYCLES = 6
+BURST = 20
+CATCH_UP_S = 30.0
+
+
+@pytest.fixture
+def running(tmp_path: Path) -> Iterator[tuple[ServerProcess, ArchiveProcess]]:
+    server, archive = pair(tmp_path, "[limits]\noffline_messages = 100000")
+    try:
+        server.start()
+        archive.start()
+        server.add_users("romeo", "juliet")
+        yield server, archive
+    finally:
+        archive.kill()
+        server.kill()
+
+
+class Tally:
+    def __init__(self) -> None:
+        self.sent = 0
+        self.acknowledged: set[str] = set()
+
+
+async def send(client: RawClient, tally: Tally) -> None:
+    """Send bursts, each followed by `<r/>`, until the connection breaks."""
+    first = tally.sent
+    with contextlib.suppress(ClosedError, ConnectionError, TimeoutError):
+        while True:
+            burst = []
+            for _ in range(BURST):
+                burst.append(f"<message to='juliet@localhost' type='chat'><body>{tally.sent}</body></message>")
+                tally.sent += 1
+            client.send("".join(burst))
+            client.request()
+            answer = await client.until(lambda element: element.tag == SM + "a", 60.0)
+            tally.acknowledged |= {str(index) for index in range(first, first + int(answer.get("h", "")))}
+
+
+async def flowing(server: ServerProcess, tally: Tally) -> tuple[RawClient, asyncio.Task[None]]:
+    sender = await RawClient.login(server.c2s_tls, "romeo")
+    await sender.enable()
+    return sender, asyncio.create_task(send(sender, tally))
+
+
+def missing(archive: ArchiveProcess, tally: Tally) -> set[str]:
+    found = Counter(archive.bodies("romeo@localhost"))
+    doubled = [text for text, count in found.items() if count > 1]
+    assert not doubled, doubled[:10]
+    return (tally.acknowledged - found.keys()) | (tally.acknowledged - set(archive.bodies("juliet@localhost")))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(240)
+async def test_every_acknowledged_message_once(running: tuple[ServerProcess, ArchiveProcess]) -> None:
+    server, archive = running
+    moments = random.Random(4)
+    tally = Tally()
+    for cycle in range(CYCLES):
+        sender, task = await flowing(server, tally)
+        await asyncio.sleep(moments.uniform(0.3, 0.8))
+        if cycle % 3 != 1:
+            archive.kill()
+            await asyncio.sleep(moments.uniform(0, 0.6))
+        if cycle % 3 != 0:
+            server.kill()
+            await task
+            sender.abort()
+            server.start()
+        if cycle % 3 != 1:
+            await asyncio.to_thread(archive.start)
+        else:
+            await asyncio.sleep(0.5)
+        if not task.done():
+            await asyncio.sleep(0.5)
+            sender.abort()
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+    deadline = time.monotonic() + CATCH_UP_S
+    while missing(archive, tally) and time.monotonic() < deadline:
+        await asyncio.to_thread(time.sleep, 0.2)
+    lost = missing(archive, tally)
+    assert not lost, f"acknowledged and not archived: {sorted(lost, key=int)[:20]} of {len(tally.acknowledged)}"
+    assert len(tally.acknowledged) > CYCLES * BURST
+    texts = [int(text) for text in archive.bodies("romeo@localhost")]
+    assert texts == sorted(texts)
+    assert server.failures() == []
+    assert not archive.failed
