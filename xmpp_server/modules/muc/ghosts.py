@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from xmpp_server.jid import JID
 from xmpp_server.modules.muc import visiting
-from xmpp_server.modules.muc.effects import Status
+from xmpp_server.modules.muc.effects import Effect, Show, Status
 from xmpp_server.modules.muc.occupants import NOTHING
 from xmpp_server.modules.muc.rooms import OpenRoom
 from xmpp_server.xml.namespaces import STANZA_ERRORS
@@ -38,18 +39,47 @@ def condition_of(stanza: Stanza) -> str:
 
 
 class Ghosts:
-    """Puts out who cannot be reached."""
+    """Puts out who cannot be reached: in the next turn, and all at once that were found until then.
+
+    When a server dies, what a room says comes back for each of its clients there. Put out one by one, in the middle of
+    what is being said, each would be told of the others, and that would come back in turn.
+    """
 
     def __init__(self, muc: Muc) -> None:
         self._muc = muc
+        #: Who is to be put out, in the order in which they were found.
+        self._found: dict[tuple[OpenRoom, JID], None] = {}
 
     def failed(self, open_: OpenRoom, stanza: Stanza, sender: JID) -> bool:
         """Take an error from a client; true if the client is gone by that."""
-        if sender not in open_.room.occupants.seats:
+        seat = open_.room.occupants.seats.get(sender)
+        if seat is None:
             return False
         condition = condition_of(stanza)
         # who refuses presence without a reason refuses all of it
         if condition not in UNDELIVERED and not (stanza.name == "presence" and not condition):
             return False
-        self._muc.emit(open_, visiting.leave(open_.room, sender, NOTHING, (Status.ERROR,)))
+        if stanza.name != "presence" and self._muc.service.find_session(sender) is not None:
+            return False  # it is here, and has refused no more than this stanza: it may have blocked who sent it
+        if not self._found:
+            self._muc.host.runtime.soon(self._put_out)
+        self._found[open_, sender] = None
         return True
+
+    def _put_out(self) -> None:
+        found, self._found = self._found, {}
+        rooms: dict[OpenRoom, list[Effect]] = {}
+        for open_, sender in found:
+            effects = visiting.leave(open_.room, sender, NOTHING, (Status.ERROR,))
+            if effects:
+                rooms.setdefault(open_, []).extend(effects)
+        for open_, effects in rooms.items():
+            self._muc.emit(open_, [_for_who_is_left(open_, effect) for effect in effects])
+
+
+def _for_who_is_left(open_: OpenRoom, effect: Effect) -> Effect:
+    """Spare those who go together what is said of one another; each hears of its own going."""
+    if not isinstance(effect, Show):
+        return effect
+    seats, occupant = open_.room.occupants.seats, effect.portrait.occupant
+    return replace(effect, to=[seat for seat in effect.to if seat.jid in seats or seat.occupant is occupant])

@@ -1,0 +1,87 @@
+"""Tests of xmpp_server.modules.muc.ghosts: who is put out by errors, and who is not."""
+
+from __future__ import annotations
+
+from tests.modules.muc.conftest import HAG, ROOM, Coven, codes
+from tests.world import World
+from xmpp_server.core.hooks import Wait
+from xmpp_server.errors import Condition, StanzaError
+from xmpp_server.jid import JID
+from xmpp_server.xml.element import Element
+from xmpp_server.xml.namespaces import CLIENT
+from xmpp_server.xml.stanza import Stanza
+
+#: More than a call stack could hold, if each ghost that is put out found the next.
+CROWD = 300
+
+
+class Elsewhere:
+    """The route to another server, until it dies."""
+
+    def __init__(self) -> None:
+        self.dead = False
+        self.refused = 0
+
+    def route(self, stanza: Stanza) -> Wait:
+        if self.dead:
+            self.refused += 1
+            raise StanzaError(Condition.REMOTE_SERVER_TIMEOUT)
+        return None
+
+
+def crowded(world: World) -> Elsewhere:
+    """Let a crowd from elsewhere enter."""
+    elsewhere = Elsewhere()
+    world.router.default = elsewhere
+    for number in range(CROWD):
+        presence = Element("presence", CLIENT)
+        presence.add("x", "http://jabber.org/protocol/muc")
+        sender, to = JID.parse(f"u{number}@example.net/x"), JID.parse(f"{ROOM}/u{number}")
+        world.router.route(Stanza.build(presence, sender, to))
+    return elsewhere
+
+
+def test_a_server_that_dies_takes_all_its_occupants_with_it(coven: Coven) -> None:
+    owner = coven.founded()
+    elsewhere = crowded(coven.world)
+    assert len(coven.open().room.occupants) == CROWD + 1
+    owner.hears()
+    elsewhere.dead = True
+    owner.says(f"<message to='{ROOM}' type='groupchat' id='m'><body>Anybody there?</body></message>")
+    heard = owner.hears()
+    assert [one.name for one in heard] == ["message"] + ["presence"] * CROWD
+    assert all(one.get("type") == "unavailable" and codes(one) == {"333"} for one in heard[1:])
+    assert len(coven.open().room.occupants) == 1
+
+
+def test_those_who_are_gone_are_not_told_of_one_another(coven: Coven) -> None:
+    owner = coven.founded()
+    elsewhere = crowded(coven.world)
+    elsewhere.dead = True
+    owner.says(f"<message to='{ROOM}' type='groupchat' id='m'><body>Anybody there?</body></message>")
+    assert elsewhere.refused == 2 * CROWD  # the message, and that they were put out
+
+
+def test_an_error_from_a_client_that_is_here_does_not_put_it_out(coven: Coven) -> None:
+    """One who blocks an occupant answers its private messages so (XEP-0191 §3.3): that must not be a way to kick."""
+    owner = coven.founded()
+    hag = coven.enters(HAG, "thirdwitch")
+    owner.says(f"<message to='{ROOM}/thirdwitch' type='chat' id='p'><body>psst</body></message>")
+    coven.quiet()
+    hag.says(
+        f"<message to='{ROOM}/firstwitch' type='error' id='p'><error type='cancel'>"
+        "<service-unavailable xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></message>"
+    )
+    [error] = owner.hears()
+    assert (error.name, error.get("type"), error.get("from")) == ("message", "error", f"{ROOM}/thirdwitch")
+    assert JID.parse(HAG) in coven.open().room.occupants.seats
+
+
+def test_a_client_that_refuses_presence_is_put_out(coven: Coven) -> None:
+    coven.founded()
+    hag = coven.enters(HAG, "thirdwitch")
+    hag.says(
+        f"<presence to='{ROOM}/thirdwitch' type='error'><error type='cancel'>"
+        "<service-unavailable xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></presence>"
+    )
+    assert JID.parse(HAG) not in coven.open().room.occupants.seats
