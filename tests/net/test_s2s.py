@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,8 @@ import trustme
 from tests import federation
 from tests.raw import CLIENT, RawClient, abort_all
 from xmpp_server.app.server import Server
-from xmpp_server.app.settings import S2S
+from xmpp_server.app.settings import S2S, Dns
+from xmpp_server.net import dns, s2s
 
 A, B = "a.test", "b.test"
 
@@ -39,11 +41,11 @@ async def pair(tmp_path: Path, first: S2S, second: S2S, **tls: object) -> AsyncI
     routes = {A: f"127.0.0.1:{ports[0]}", B: f"127.0.0.1:{ports[1]}"}
     async with contextlib.AsyncExitStack() as stack:
         servers = []
-        for domain, port, s2s in ((A, ports[0], first), (B, ports[1], second)):
+        for domain, port, own in ((A, ports[0], first), (B, ports[1], second)):
             config = federation.settings(
                 tmp_path / domain,
                 domain,
-                S2S(verify=s2s.verify, trust=s2s.trust, routes=routes),
+                S2S(verify=own.verify, trust=own.trust, routes=routes),
                 tls=tls.get(domain),
                 listen={"s2s": (f"127.0.0.1:{port}",)},
             )
@@ -82,3 +84,180 @@ async def test_dialback_makes_up_for_self_signed_certificates(tmp_path):
         romeo, juliet = await federation.login(first, "romeo"), await federation.login(second, "juliet")
         await chat(romeo, juliet, "hi")
         await chat(juliet, romeo, "hello")
+
+
+class TarPit:
+    """Accepts connections and does with them what a hostile or a sick server does."""
+
+    def __init__(self, behave: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]) -> None:
+        self._behave = behave
+        self._server: asyncio.Server | None = None
+        self.connections = 0
+        self.writers: list[asyncio.StreamWriter] = []
+
+    async def __aenter__(self) -> str:
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        return f"127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        self.writers.append(writer)
+        await self._behave(reader, writer)
+
+    async def __aexit__(self, *_: object) -> None:
+        assert self._server is not None
+        self._server.close()
+        for writer in self.writers:
+            writer.transport.abort()
+        await asyncio.sleep(0.01)
+
+
+async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Say nothing."""
+
+
+async def hanging_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    writer.close()
+
+
+async def rubbish(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
+
+async def endless(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Send features without end."""
+    writer.write(b"<stream:stream xmlns='jabber:server' xmlns:stream='http://etherx.jabber.org/streams' id='1'")
+    writer.write(b" version='1.0'><stream:features>")
+    with contextlib.suppress(ConnectionError):
+        while True:
+            writer.write(b"<x xmlns='urn:x'>" + b" " * 1000 + b"</x>")
+            await writer.drain()
+
+
+async def refusing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    writer.write(
+        b"<stream:stream xmlns='jabber:server' xmlns:stream='http://etherx.jabber.org/streams' id='1' version='1.0'>"
+        b"<stream:error><host-unknown xmlns='urn:ietf:params:xml:ns:xmpp-streams'/></stream:error></stream:stream>"
+    )
+    writer.close()
+
+
+@contextlib.asynccontextmanager
+async def lonely(tmp_path: Path, **routes: str) -> AsyncIterator[tuple[Server, RawClient]]:
+    """Run a.test with one user, which finds other servers where `routes` says."""
+    settings = S2S(
+        routes={f"{name}.test": address for name, address in routes.items()}, dns=Dns(nameservers=("127.0.0.1:1",))
+    )
+    async with federation.running(federation.settings(tmp_path, A, settings), "romeo") as server:
+        romeo = await federation.login(server, "romeo")
+        try:
+            yield server, romeo
+        finally:
+            await abort_all()
+
+
+async def bounce(client: RawClient, target: str, timeout_s: float = 5) -> str:
+    """Send something to a domain; return the condition that comes back."""
+    client.send(f"<message to='{target}' id='{target}'><body>?</body></message>")
+    return await bounced(client, target, timeout_s)
+
+
+async def bounced(client: RawClient, id_: str, timeout_s: float = 5) -> str:
+    error = await client.until(lambda element: element.get("id") == id_, timeout_s)
+    assert error.get("type") == "error"
+    [found] = error.findall(CLIENT + "error")
+    return found[0].tag.partition("}")[2]
+
+
+@pytest.mark.parametrize("behaviour", [silent, hanging_up, rubbish, endless, refusing], ids=lambda one: one.__name__)
+async def test_sick_servers_cost_an_error_and_nobody_else(tmp_path, monkeypatch, behaviour):
+    """F16: senders are told in time, other domains do not wait for it, nobody tries again at once."""
+    monkeypatch.setattr(s2s, "CONNECT_S", 1.0)
+    pit = TarPit(behaviour)
+    async with pit as address, lonely(tmp_path, sick=address, gone="127.0.0.1:1") as (server, romeo):
+        romeo.send("<message to='x@sick.test' id='sick'><body>?</body></message>")
+        assert await bounce(romeo, "gone.test", 0.9) == "remote-server-timeout"
+        expected = "remote-server-not-found" if behaviour is refusing else "remote-server-timeout"
+        assert await bounced(romeo, "sick", 3) == expected
+        assert await bounce(romeo, "y@sick.test", 0.5) == expected
+        assert pit.connections == 1
+        assert server.federating is not None
+        assert {row["state"] for row in server.federating.federation.rows()} <= {"backing off", "negotiating"}
+
+
+async def test_what_waits_for_a_server_is_bounded(tmp_path, monkeypatch):
+    monkeypatch.setattr(s2s, "CONNECT_S", 2.0)
+    monkeypatch.setattr(s2s, "QUEUE_STANZAS", 5)
+    async with TarPit(silent) as address, lonely(tmp_path, sick=address) as (_, romeo):
+        for number in range(7):
+            romeo.send(f"<message to='x@sick.test' id='{number}'><body>?</body></message>")
+        assert [await bounced(romeo, id_) for id_ in "56"] == ["resource-constraint"] * 2
+        assert [await bounced(romeo, id_) for id_ in "01234"] == ["remote-server-timeout"] * 5  # in their order
+
+
+async def test_dns_that_is_down(tmp_path, monkeypatch):
+    """F14."""
+    monkeypatch.setattr(dns, "LOOKUP_S", 0.5)
+    async with lonely(tmp_path) as (_, romeo):
+        assert await bounce(romeo, "elsewhere.test", 30) == "remote-server-timeout"
+
+
+async def test_a_peer_that_floods_claims(tmp_path, monkeypatch):
+    """Each would make us connect somewhere: few at a time, for one stream and for all."""
+    monkeypatch.setattr(s2s, "VERIFICATIONS", 4)
+    async with TarPit(silent) as address, lonely(tmp_path, **{f"d{n}": address for n in range(10)}) as (server, _):
+        host, _, port = federation.door(server, "s2s_tls").rpartition(":")
+        peer = await RawClient.connect((host, int(port)), tls=True)
+        peer.header = (
+            f"<stream:stream xmlns='jabber:server' xmlns:db='jabber:server:dialback' to='{A}' version='1.0'"
+            " xmlns:stream='http://etherx.jabber.org/streams'>"
+        )
+        await peer.open()
+        for number in range(6):
+            peer.send(f"<db:result from='d{number}.test' to='{A}'>key</db:result>")
+        for _ in range(2):
+            refused = await peer.read()
+            assert refused.get("type") == "error"
+            assert refused.find(".//{*}resource-constraint") is not None
+
+
+async def test_blocked_domains_are_not_written_to(tmp_path):
+    s2s_settings = S2S(block=("*.evil.test",), routes={})
+    async with federation.running(federation.settings(tmp_path, A, s2s_settings), "romeo") as server:
+        romeo = await federation.login(server, "romeo")
+        assert await bounce(romeo, "x.evil.test") == "not-allowed"
+        await abort_all()
+
+
+async def test_certificates_only_refuses_those_who_sign_their_own(tmp_path):
+    strict = S2S(verify="certificate")
+    async with pair(tmp_path, strict, S2S()) as (first, second):
+        romeo, juliet = await federation.login(first, "romeo"), await federation.login(second, "juliet")
+        assert await bounce(romeo, f"juliet@{B}") == "remote-server-timeout"
+        assert await bounce(juliet, f"romeo@{A}") == "remote-server-timeout"
+
+
+async def test_order_of_one_sender_is_kept(tmp_path):
+    """RFC 6120 §10.1, from before the link is there to after."""
+    async with pair(tmp_path, S2S(), S2S()) as (first, second):
+        romeo, juliet = await federation.login(first, "romeo"), await federation.login(second, "juliet")
+        for number in range(300):
+            romeo.send(f"<message to='{juliet.jid}' type='chat'><body>{number}</body></message>")
+            if number % 100 == 0:
+                await asyncio.sleep(0.05)
+        for number in range(300):
+            heard = await juliet.until(lambda element: element.tag == CLIENT + "message")
+            assert heard.findtext(CLIENT + "body") == str(number)
+
+
+async def test_idle_links_are_closed_and_made_again(tmp_path):
+    async with pair(tmp_path, S2S(), S2S()) as (first, second):
+        romeo, juliet = await federation.login(first, "romeo"), await federation.login(second, "juliet")
+        await chat(romeo, juliet, "before")
+        assert first.federating is not None
+        links = first.federating.federation
+        assert links.reset(B) >= 1
+        async with asyncio.timeout(5):
+            while links.links:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        await chat(romeo, juliet, "after")

@@ -25,10 +25,12 @@ class LiveHosts:
         hosts: Mapping[str, Host],
         addresses: Mapping[str, list[str]],
         components: Callable[[], list[dict[str, object]]] = list,
+        links: Callable[[], list[dict[str, object]]] = list,
     ) -> None:
         self._hosts = hosts
         self._addresses = addresses
         self._components = components
+        self._links = links
         self._started = datetime.now(UTC)
 
     def handlers(self) -> dict[str, Handler]:
@@ -53,7 +55,7 @@ class LiveHosts:
             "addresses": dict(self._addresses),
             "sessions": len(sessions) - hibernated,
             "hibernated": hibernated,
-            "s2s": 0,
+            "s2s": sum(row["state"] == "open" for row in self._links()),
             "components": {str(row["component"]): row["state"] for row in self._components()},
         }
 

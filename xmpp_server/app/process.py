@@ -77,9 +77,10 @@ async def serve(load: Callable[[], Config], started: Callable[[Server], None]) -
 
 async def _control(server: Server) -> ControlServer:
     config = server.config
-    live = LiveHosts(server.hosts, server.addresses, server.component_rows)
+    live = LiveHosts(server.hosts, server.addresses, server.component_rows, server.link_rows)
     accounts = Administration(server.storage, server.hosts)
-    control = ControlServer(config.data_path / SOCKET_NAME, {**accounts.handlers(), **live.handlers()})
+    handlers = {**accounts.handlers(), **live.handlers(), **server.link_handlers()}
+    control = ControlServer(config.data_path / SOCKET_NAME, handlers)
     await control.start()
     return control
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from ipaddress import ip_network
 from pathlib import Path
 
 from xmpp_server.app.c2s_service import stream_limits
+from xmpp_server.app.control import Handler
 from xmpp_server.app.settings import Config
 from xmpp_server.core.domain_rules import DomainRules, prepared
 from xmpp_server.core.router import Router
@@ -119,6 +120,19 @@ class Federating:
     def _accept(self, io: LoopIO, direct: TlsServer | None) -> Callable[[], Connection]:
         limit = self._config.limits.outbox_bytes
         return lambda: Connection(io, self.federation.accept(), limit_bytes=limit, tls=direct)
+
+    def handlers(self) -> dict[str, Handler]:
+        """Return the commands of the control socket by name."""
+        return {"s2s.list": self.list, "s2s.reset": self.reset}
+
+    async def list(self, _arguments: Mapping[str, object]) -> object:
+        """List the connections, and the servers that stanzas wait for."""
+        return sorted(self.federation.rows(), key=lambda row: (str(row["remote"]), str(row["direction"])))
+
+    async def reset(self, arguments: Mapping[str, object]) -> object:
+        """Close the connections with `domain`, or all."""
+        domain = arguments.get("domain")
+        return {"closed": self.federation.reset(prepared(domain) if isinstance(domain, str) else None)}
 
     def reload_certificates(self) -> None:
         """Show the certificates that are there now, on connections to come."""

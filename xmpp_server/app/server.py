@@ -13,6 +13,7 @@ import structlog
 
 from xmpp_server.app.c2s_service import ClientPolicy, ClientService
 from xmpp_server.app.component_service import ComponentService, rows
+from xmpp_server.app.control import Handler
 from xmpp_server.app.hosts import build_hosts
 from xmpp_server.app.metrics import Counters
 from xmpp_server.app.s2s_service import Federating
@@ -179,6 +180,14 @@ class Server:
             for account in host.accounts.active.values()
             for session in account.sessions.values()
         ]
+
+    def link_rows(self) -> list[dict[str, object]]:
+        """Tell how the connections with other servers are."""
+        return [] if self.federating is None else list(self.federating.federation.rows())
+
+    def link_handlers(self) -> dict[str, Handler]:
+        """Return the commands about other servers, by name."""
+        return {} if self.federating is None else self.federating.handlers()
 
     def component_rows(self) -> list[dict[str, object]]:
         """Tell how the external components are, and the processes of those that run under us."""

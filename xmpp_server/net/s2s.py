@@ -214,7 +214,7 @@ class Federation:
         """Close links that nobody uses, and forget lanes that say nothing any more."""
         now = self.runtime.now()
         for link in tuple(self.links):
-            if link.open and link.stream.deadline is None and now - link.last_used > self._reach.idle_s:
+            if link.established and now - link.last_used > self._reach.idle_s:
                 link.close(None)
         for pair, lane in tuple(self.lanes.items()):
             if lane.idle(now):
@@ -245,7 +245,10 @@ class Federation:
     async def close(self, error: StreamError, timeout_s: float) -> None:
         """Close all links, and wait for that."""
         for link in tuple(self.links):
-            link.close(error)
+            if link.established:
+                link.close(error)
+            else:
+                link.abort()
         if self.links:
             self._empty = asyncio.Event()
             try:
@@ -263,7 +266,8 @@ class Federation:
                 "direction": link.names["direction"],
                 "local": link.names["local"],
                 "remote": ", ".join(sorted(_remotes(link))),
-                "state": "open" if link.open and link.stream.deadline is None else "negotiating",
+                "state": "open" if link.established else "negotiating",
+                "method": link.method,
                 "tls": link.tls_version,
                 "peer": link.peer,
                 "age_s": round(now - link.since),

@@ -86,7 +86,18 @@ class Service(Protocol):
 class Link(ABC):
     """What connections in either direction share (`ConnectionHandler`)."""
 
-    __slots__ = ("_backlog", "_busy", "_connection", "_error", "_late", "_service", "_timer", "last_used", "since")
+    __slots__ = (
+        "_backlog",
+        "_busy",
+        "_connection",
+        "_error",
+        "_late",
+        "_service",
+        "_timer",
+        "last_used",
+        "method",
+        "since",
+    )
 
     stream: Stream
 
@@ -95,6 +106,8 @@ class Link(ABC):
         self._connection: Connection | None = None
         self._timer: Timer | None = None
         self._error: StreamError | None = None
+        #: How the authenticating side has done so, once it has.
+        self.method = ""
         #: True while a stanza of the peer is waited for; events and bytes that wait for that.
         self._busy = False
         self._backlog: Events = []
@@ -116,6 +129,11 @@ class Link(ABC):
     def open(self) -> bool:
         """Whether there is a connection and a stream on it."""
         return self._connection is not None and not self.stream.closed
+
+    @property
+    def established(self) -> bool:
+        """Whether stanzas pass."""
+        return self.open and self.stream.jid is not None and self.stream.deadline is None
 
     def close(self, error: StreamError | None) -> None:
         """End the stream from our side."""
@@ -314,6 +332,7 @@ class Incoming(Link):
         elif isinstance(event, DialbackRequest):
             self._service.runtime.spawn(self._verify(event), "s2s-verify")
         elif isinstance(event, Proven):
+            self.method = event.method
             self._watch_deadline()
             log.info("s2s-proven", domain=event.domain, method=event.method, **self.names)
 
@@ -387,6 +406,7 @@ class Outgoing(Link):
                 self._connection.start_tls(self._service.offer(self.stream.pair, direct=False))
         elif isinstance(event, Ready):
             self._cancel_timer()
+            self.method = event.method
             self.since = self._service.runtime.now()
             if not self.ready.done():
                 self.ready.set_result(event.method)

@@ -17,6 +17,7 @@ from xmpp_server.app.cli.db import db
 from xmpp_server.app.cli.module import module
 from xmpp_server.app.cli.room import room
 from xmpp_server.app.cli.run import run
+from xmpp_server.app.cli.s2s import s2s
 from xmpp_server.app.cli.session import session
 from xmpp_server.app.cli.status import status
 from xmpp_server.app.cli.transfer import export, import_
@@ -40,5 +41,5 @@ def main(click_context: click.Context, path: Path | None) -> None:
     click_context.obj = Context(path)
 
 
-for command in (run, check, status, user, room, session, component, module, db, export, import_):
+for command in (run, check, status, user, room, session, s2s, component, module, db, export, import_):
     main.add_command(command)
