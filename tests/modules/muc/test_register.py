@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.modules.conftest import condition
-from tests.modules.muc.conftest import CRONE, HAG, ROOM, WICCA, Coven, codes, item
+from tests.modules.muc.conftest import CRONE, HAG, ROOM, SERVICE, WICCA, Coven, codes, item, make_world
+from xmpp_server.modules.muc import MucConfig
 from xmpp_server.stanzas.forms import Form
 from xmpp_server.xml.element import Element
 from xmpp_server.xml.namespaces import DISCO_INFO, REGISTER
@@ -110,3 +111,37 @@ def test_a_ban_takes_the_nickname(coven: Coven) -> None:
     assert codes(coven.enters(WICCA, "thirdwitch").hears()[1]) == {"110"}
     assert coven.client(WICCA).jid in coven.open().room.occupants.seats
     assert f"{ROOM}/thirdwitch" in [one.jid for one in coven.open().room.occupants]
+
+
+def test_nobody_gets_voice_by_registering(coven: Coven) -> None:
+    """In a moderated room members speak (§5.1.2): strangers would make themselves such."""
+    owner = coven.founded(moderatedroom="1")
+    hag = coven.enters(HAG, "thirdwitch")
+    coven.quiet()
+    assert condition(coven.asks(HAG, "get", GET)) == "not-allowed"
+    assert condition(coven.asks(HAG, "set", filled("thirdwitch"))) == "not-allowed"
+    coven.administers(CRONE, f"<item affiliation='member' jid='{hag.account.jid}'/>")
+    owner.hears()
+    assert coven.asks(HAG, "set", filled("thirdwitch")).get("type") == "result"
+
+
+@pytest.mark.parametrize("by", ["registering", "inviting", "configuring"])
+def test_a_room_knows_only_so_many_people(by: str) -> None:
+    world = make_world(MucConfig(domain=SERVICE, affiliations=2))
+    coven = Coven(world)
+    coven.founded(membersonly="1" if by == "inviting" else "0")
+    coven.administers(CRONE, "<item affiliation='member' jid='first@example.org'/>")
+    coven.quiet()
+    if by == "registering":
+        coven.enters(HAG, "thirdwitch")
+        coven.quiet()
+        answer = coven.asks(HAG, "set", filled("thirdwitch"))
+    elif by == "inviting":
+        owner = coven.client(CRONE)
+        invite = "<invite to='hag66@example.org'/>"
+        owner.says(f"<message to='{ROOM}'><x xmlns='http://jabber.org/protocol/muc#user'>{invite}</x></message>")
+        [answer] = owner.hears()
+    else:
+        answer = coven.configures(roomowners=["crone1@example.org", "hag66@example.org"])
+    assert condition(answer) == "resource-constraint"
+    assert len(coven.open().room.affiliates) == 2

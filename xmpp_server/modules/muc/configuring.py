@@ -9,7 +9,7 @@ import msgspec
 from xmpp_server.errors import Condition, StanzaError
 from xmpp_server.jid import JID
 from xmpp_server.modules.muc.effects import Changed, Effect, Notice, Status
-from xmpp_server.modules.muc.power import AffiliationChange, apply_affiliations, check_owners
+from xmpp_server.modules.muc.power import AffiliationChange, apply_affiliations, check_number, check_owners
 from xmpp_server.modules.muc.roles import Affiliation
 from xmpp_server.modules.muc.room import Room
 from xmpp_server.modules.muc.settings import RoomConfig
@@ -26,11 +26,13 @@ def configure(
     """Take a configuration, and unlock a new room; lists that are None stay as they are.
 
     Raises:
-        StanzaError: conflict; no owner would be left. Nothing has changed then.
+        StanzaError: conflict; no owner would be left. resource-constraint; so many are not remembered. Nothing has
+            changed then.
 
     """
     changes = _lists(room, owners, admins)
     check_owners(room, {change.jid: change.affiliation for change in changes})
+    check_number(room, changes)
     if any(change.jid == actor.bare and change.affiliation is Affiliation.OUTCAST for change in changes):
         raise StanzaError(Condition.CONFLICT, "You cannot ban yourself")
     old, room.config = room.config, config

@@ -10,7 +10,7 @@ from xmpp_server.modules.muc.effects import Invitation
 from xmpp_server.modules.muc.hooks import Direct
 from xmpp_server.modules.muc.limits import Bucket
 from xmpp_server.modules.muc.module import Muc
-from xmpp_server.modules.muc.power import AffiliationChange, apply_affiliations
+from xmpp_server.modules.muc.power import AffiliationChange, apply_affiliations, check_number
 from xmpp_server.modules.muc.roles import Affiliation, Privilege, has
 from xmpp_server.modules.muc.wire import USER_TAG
 from xmpp_server.xml.element import Element
@@ -54,13 +54,15 @@ class Invitations:
         invitees = [_address(invite.get("to")) for invite in invites]
         for _ in invitees:
             self._throttle(event.sender.bare)
+        if any(room.affiliation(invitee) is Affiliation.OUTCAST for invitee in invitees):
+            raise StanzaError(Condition.NOT_ALLOWED, "They are banned from this room")
+        new = {invitee.bare for invitee in invitees if room.affiliation(invitee) is Affiliation.NONE}
+        changes = [AffiliationChange(invitee, Affiliation.MEMBER) for invitee in sorted(new)]
+        if room.config.members_only:
+            check_number(room, changes)
         for invite, invitee in zip(invites, invitees, strict=True):
-            if room.affiliation(invitee) is Affiliation.OUTCAST:
-                raise StanzaError(Condition.NOT_ALLOWED, "They are banned from this room")
             self._send(event, invite, invitee)
         if room.config.members_only:
-            new = [invitee.bare for invitee in invitees if room.affiliation(invitee) is Affiliation.NONE]
-            changes = [AffiliationChange(invitee, Affiliation.MEMBER) for invitee in new]
             effects = apply_affiliations(room, changes, event.sender)
             self._muc.emit(event.open, [one for one in effects if not isinstance(one, Invitation)])
 

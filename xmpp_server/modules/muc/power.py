@@ -74,10 +74,15 @@ def change_affiliations(room: Room, actor: JID, changes: Sequence[AffiliationCha
         check_affiliation_change(standing, old, change.affiliation, own=change.jid == actor.bare)
     check_nicks(room, changes)
     check_owners(room, {change.jid: change.affiliation for change in changes})
+    check_number(room, changes)
+    return apply_affiliations(room, changes, actor)
+
+
+def check_number(room: Room, changes: Sequence[AffiliationChange]) -> None:
+    """Check that the room can remember who is new to it."""
     new = [one for one in changes if one.affiliation is not Affiliation.NONE and one.jid not in room.affiliates]
     if new and len(room.affiliates) + len(new) > room.limits.affiliations:
         raise StanzaError(Condition.RESOURCE_CONSTRAINT, f"A room knows at most {room.limits.affiliations} people")
-    return apply_affiliations(room, changes, actor)
 
 
 def check_nicks(room: Room, changes: Sequence[AffiliationChange]) -> None:

@@ -7,7 +7,7 @@ from xmpp_server.errors import Condition, StanzaError
 from xmpp_server.jid import JID, JIDMalformed
 from xmpp_server.modules.muc.module import Muc
 from xmpp_server.modules.muc.nicks import check_nick
-from xmpp_server.modules.muc.power import AffiliationChange, apply_affiliations, check_nicks
+from xmpp_server.modules.muc.power import AffiliationChange, apply_affiliations, check_nicks, check_number
 from xmpp_server.modules.muc.roles import Affiliation
 from xmpp_server.modules.muc.room import Room
 from xmpp_server.modules.muc.rooms import OpenRoom
@@ -73,6 +73,7 @@ class Registration:
             raise StanzaError(Condition.CONFLICT, "Somebody here has this nickname")
         change = AffiliationChange(bare, max(room.affiliation(bare), Affiliation.MEMBER), nick)
         check_nicks(room, (change,))
+        check_number(room, (change,))
         return self._muc.committed(open_, apply_affiliations(room, (change,), bare))
 
     def _remove(self, open_: OpenRoom, bare: JID) -> Reply:
@@ -86,11 +87,15 @@ class Registration:
 
 
 def _check(room: Room, sender: JID) -> None:
-    """§5.2.1: those who have no affiliation may register with an open room; those who have one, choose a nickname."""
+    """§5.2.1: those who have no affiliation may register with an open room; those who have one, choose a nickname.
+
+    Registering makes a member, so it opens no room that asks for more: to enter, or to speak.
+    """
     affiliation = room.affiliation(sender)
     if affiliation is Affiliation.OUTCAST:
         raise StanzaError(Condition.FORBIDDEN, "You are banned from this room")
     if room.locked:
         raise StanzaError(Condition.ITEM_NOT_FOUND, "This room is not ready yet")
-    if not room.config.registration or (room.config.members_only and affiliation is Affiliation.NONE):
+    closed = room.config.members_only or room.config.moderated
+    if not room.config.registration or (closed and affiliation is Affiliation.NONE):
         raise StanzaError(Condition.NOT_ALLOWED, "You cannot register with this room")
