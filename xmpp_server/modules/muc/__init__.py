@@ -11,6 +11,7 @@ from xmpp_server.modules.muc.disco import Discovery
 from xmpp_server.modules.muc.hat_commands import HatCommands
 from xmpp_server.modules.muc.hats import Hats
 from xmpp_server.modules.muc.invitations import Invitations
+from xmpp_server.modules.muc.mentions import Mentions
 from xmpp_server.modules.muc.messages import Messages
 from xmpp_server.modules.muc.moderation import Moderation
 from xmpp_server.modules.muc.module import Muc, MucConfig
@@ -47,4 +48,5 @@ Muc.parts = (
     HatCommands,
     SlowMode,
     Activity,
+    Mentions,
 )

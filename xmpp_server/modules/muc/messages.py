@@ -20,6 +20,7 @@ from xmpp_server.modules.muc.wire import (
     OCCUPANT_ID_TAG,
     STANZA_ID_TAG,
     USER_TAG,
+    Copies,
     copies,
     inner_of,
     lang_of,
@@ -32,6 +33,30 @@ from xmpp_server.xml.stanza import Stanza
 BODY, SUBJECT, THREAD = f"{CLIENT} body", f"{CLIENT} subject", f"{CLIENT} thread"
 NOT_KEPT = (f"{HINTS} no-store", f"{HINTS} no-permanent-store")
 _PRIVATE = b"<x xmlns='%b'/>" % MUC_USER.encode()
+
+
+def reflection(event: RoomMessage) -> Copies:
+    """Write an occupant's message as all get it (§7.4)."""
+    stanza, occupant, room = event.stanza, event.seat.occupant, event.open.room.jid
+    ident = event.stable_id
+    inner = b"%b%b<stanza-id xmlns='urn:xmpp:sid:0' by='%b' id='%b'/>%b" % (
+        inner_of(stanza, NOT_IN_MESSAGES, room),
+        occupant_id(occupant.id),
+        room.encoded,
+        ident.encode(),
+        b"".join(event.extra),
+    )
+    written = copies(
+        "message",
+        occupant.jid,
+        inner,
+        (*tags_of(stanza, NOT_IN_MESSAGES), OCCUPANT_ID_TAG, STANZA_ID_TAG, *event.extra_tags),
+        kind="groupchat",
+        id=stanza.id or ident,
+        lang=lang_of(stanza),
+    )
+    written.stanza.stable_id = ident
+    return written
 
 
 class Messages:
@@ -109,25 +134,8 @@ class Messages:
 
     def _reflect(self, event: RoomMessage) -> None:
         """Write a message once, and give it to everybody (§7.4)."""
-        stanza, occupant, room = event.stanza, event.seat.occupant, event.open.room
-        ident = event.stable_id
-        inner = b"%b%b<stanza-id xmlns='urn:xmpp:sid:0' by='%b' id='%b'/>%b" % (
-            inner_of(stanza, NOT_IN_MESSAGES, room.jid),
-            occupant_id(occupant.id),
-            room.jid.encoded,
-            ident.encode(),
-            b"".join(event.extra),
-        )
-        written = copies(
-            "message",
-            occupant.jid,
-            inner,
-            (*tags_of(stanza, NOT_IN_MESSAGES), OCCUPANT_ID_TAG, STANZA_ID_TAG, *event.extra_tags),
-            kind="groupchat",
-            id=stanza.id or ident,
-            lang=lang_of(stanza),
-        )
-        written.stanza.stable_id = ident
+        stanza, room = event.stanza, event.open.room
+        written = reflection(event)
         if event.keep or event.subject:
             line = Line(self._muc.host.utcnow(), written.head, written.tail)
             if event.keep:
