@@ -35,6 +35,8 @@ VERIFY_S = 20.0
 #: What waits for one link.
 QUEUE_STANZAS = 1000
 QUEUE_BYTES = 1 << 20
+#: Pairs of domains that are remembered. Past them those with neither link nor queue are forgotten, the oldest first.
+LANES = 10_000
 #: Failures in a row double the time until the next try.
 BACKOFF_S = (1.0, 300.0)
 #: A link that was lost sooner counts as a failure.
@@ -98,9 +100,18 @@ class Federation:
         pair = Pair(local, remote)
         lane = self.lanes.get(pair)
         if lane is None:
+            self._make_room()
             lane = self.lanes[pair] = Lane(self, pair)
         lane.send(stanza)
         return None
+
+    def _make_room(self) -> None:
+        if len(self.lanes) < LANES:
+            return
+        resting = next((pair for pair, lane in self.lanes.items() if lane.link is None and not lane.connecting), None)
+        if resting is None:
+            raise StanzaError(Condition.RESOURCE_CONSTRAINT, "Too many servers are talked to already")
+        del self.lanes[resting]
 
     def take(self, stanza: Stanza) -> Wait:
         """Route a stanza from a peer that has proven its domain."""
@@ -324,6 +335,8 @@ class Lane:
             raise StanzaError(Condition.RESOURCE_CONSTRAINT, "Too much waits for that server already")
         self._queue.append(stanza)
         self._bytes += len(stanza.wire)
+        if stanza.receipt is not None:
+            stanza.receipt.hold()
         if not self.connecting:
             self.connecting = True
             self._federation.runtime.spawn(self._connect(), "s2s-connect")
@@ -353,6 +366,7 @@ class Lane:
         self.link = link
         for stanza in self._take():
             link.send(stanza.wire)
+            _release(stanza)
 
     def _failed(self, failure: LinkError) -> None:
         """Tell all senders, and do not try again for some time."""
@@ -361,6 +375,7 @@ class Lane:
         log.info("s2s-failed", remote=self.pair.target, local=self.pair.sender, reason=failure.text, queued=self.queued)
         for stanza in self._take():
             self._federation.refuse(stanza, _told(failure))
+            _release(stanza)
 
     def _note(self, failure: LinkError) -> None:
         first, last = BACKOFF_S
@@ -394,6 +409,12 @@ class Lane:
         self._queue.clear()
         self._bytes = 0
         return queue
+
+
+def _release(stanza: Stanza) -> None:
+    """The stanza was written, or its sender knows that it was not (`core.receipts`)."""
+    if stanza.receipt is not None:
+        stanza.receipt.release()
 
 
 def _told(failure: LinkError) -> StanzaError:
