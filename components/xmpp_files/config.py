@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import re
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
 from msgspec.structs import replace
 
 from components.xmpp_files.addresses import AddressError, split
+from components.xmpp_files.environment import Tables, with_environment
 from components.xmpp_files.settings import Config, HttpSettings, Server
 
 _PLACE = re.compile(r"(.*?)(?: - at `\$\.?(.*)`)?", re.DOTALL)
@@ -19,27 +22,36 @@ class ConfigError(Exception):
     """One line for the operator."""
 
 
-def load(path: Path) -> Config:
-    """Read and check a file; relative paths inside it start at its folder.
+def load(path: Path | None, environ: Mapping[str, str] = os.environ) -> Config:
+    """Read and check the settings.
+
+    Args:
+        path: The file; relative paths inside it start at its folder. None: all is as the environment says.
+        environ: What the server says that has started us; keys of the file go before it.
 
     Raises:
         ConfigError: With the file and the key that is wrong.
 
     """
+    place = path or "environment"
+    raw = with_environment(_parsed(path) if path else {}, environ)
     try:
-        raw = tomllib.loads(path.read_text("utf-8"))
+        return _checked(msgspec.convert(raw, Config), path.absolute().parent if path else Path.cwd())
+    except msgspec.ValidationError as error:
+        match = _PLACE.fullmatch(str(error))
+        reason, key = match.groups() if match else (str(error), None)
+        raise ConfigError(f"{place}: {key}: {reason}" if key else f"{place}: {reason}") from None
+    except ValueError as error:
+        raise ConfigError(f"{place}: {error}") from None
+
+
+def _parsed(path: Path) -> Tables:
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: is not TOML: {error}") from None
-    try:
-        return _checked(msgspec.convert(raw, Config), path.absolute().parent)
-    except msgspec.ValidationError as error:
-        match = _PLACE.fullmatch(str(error))
-        reason, key = match.groups() if match else (str(error), None)
-        raise ConfigError(f"{path}: {key}: {reason}" if key else f"{path}: {reason}") from None
-    except ValueError as error:
-        raise ConfigError(f"{path}: {error}") from None
 
 
 def _checked(config: Config, folder: Path) -> Config:

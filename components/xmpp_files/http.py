@@ -83,7 +83,9 @@ class HttpServer:
             return self._settings.public_url.rstrip("/")
         scheme = "https" if self._context else "http"
         tcp = [address for address in self.addresses if not address.startswith("unix:")]
-        return f"{scheme}://{tcp[0] if tcp else 'localhost'}"
+        if not tcp or not self._settings.host:
+            return f"{scheme}://{tcp[0] if tcp else 'localhost'}"
+        return f"{scheme}://{self._settings.host}:{tcp[0].rpartition(':')[2]}"
 
 
 class _Busy(asyncio.Protocol):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 import signal
 import sys
 from pathlib import Path
@@ -13,6 +14,7 @@ import click
 import structlog
 
 from components.xmpp_files.config import ConfigError, load
+from components.xmpp_files.environment import is_supervised
 from components.xmpp_files.program import Program
 from components.xmpp_files.settings import Config
 from components.xmpp_files.storage import StorageError
@@ -22,14 +24,16 @@ log = structlog.get_logger(__name__)
 
 @click.command()
 @click.option(
-    "--config", "path", type=click.Path(path_type=Path), default="files.toml", show_default=True, help="The settings."
+    "--config", "path", type=click.Path(path_type=Path), help="The settings; files.toml if the server did not start us."
 )
 @click.option("--check", is_flag=True, help="Only check the settings.")
-def main(path: Path, check: bool) -> None:
+def main(path: Path | None, check: bool) -> None:
     """Serve file transfer to an XMPP server: HTTP upload and a SOCKS5 proxy.
 
     Exit codes: 0 stopped by SIGTERM or SIGINT, 1 failed, 2 wrong settings.
     """
+    if path is None and not is_supervised(os.environ):
+        path = Path("files.toml")
     try:
         config = load(path)
     except ConfigError as error:

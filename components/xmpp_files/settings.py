@@ -103,6 +103,7 @@ class HttpSettings(Table, frozen=True, kw_only=True):
 
     listen: tuple[str, ...] = ("127.0.0.1:5443",)
     public_url: str = ""
+    host: str = ""
     certificate: str = ""
     key: str = ""
     connections: Positive = 1000

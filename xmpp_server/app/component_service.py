@@ -10,6 +10,7 @@ from pathlib import Path
 
 import structlog
 
+from xmpp_server.app.bundled import EXTRA, is_installed, secret_path
 from xmpp_server.app.c2s_service import stream_limits
 from xmpp_server.app.config_error import ConfigError
 from xmpp_server.app.settings import Component as Settings
@@ -85,6 +86,9 @@ class ComponentService:
         self._listeners: list[Listener] = []
         known: dict[str, str] = {}
         for index, settings in enumerate(config.components):
+            if not is_installed(settings.run):
+                log.warning("component-not-installed", component=settings.domains[0], hint=EXTRA)
+                continue
             grants = Grants.parse(settings.privileges, settings.delegate)
             self.components.add(Component(settings.domains, router, runtime, settings.limits, grants))
             secret = secret_of(settings, f"components[{index}]", config.data_path)
@@ -173,11 +177,6 @@ class ComponentService:
         if self.peers:
             self._empty = asyncio.Event()
             await self._empty.wait()
-
-
-def secret_path(settings: Settings, data: Path) -> Path:
-    """Return the file that a component without `secret` shares its secret in."""
-    return Path(settings.secret_file) if settings.secret_file else data / f"component-{settings.domains[0]}.secret"
 
 
 def secret_of(settings: Settings, key: str, data: Path) -> str:

@@ -13,6 +13,7 @@ from typing import TypeVar
 import msgspec
 from msgspec import inspect
 
+from xmpp_server.app.bundled import DEFAULTS
 from xmpp_server.app.config_checks import checked
 from xmpp_server.app.config_error import ConfigError
 from xmpp_server.app.settings import Config, ModuleSettings, ServiceSettings
@@ -46,7 +47,8 @@ def load(
 
     """
     if path is None:
-        raw: dict[str, object] = {"admins": ["admin@localhost"]}
+        components = [{key: list(value) for key, value in table.items()} for table in DEFAULTS]
+        raw: dict[str, object] = {"admins": ["admin@localhost"], "components": components}
         reader = _Reader(None, Path.cwd(), environ)
     else:
         path = path.absolute()

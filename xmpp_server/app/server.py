@@ -11,6 +11,7 @@ from pathlib import Path
 
 import structlog
 
+from xmpp_server.app.bundled import self_signed_folder
 from xmpp_server.app.c2s_service import ClientPolicy, ClientService
 from xmpp_server.app.component_service import ComponentService, rows
 from xmpp_server.app.control import Handler
@@ -131,7 +132,7 @@ class Server:
         if tls.certificate:
             default = load_key_pair(Path(tls.certificate), Path(tls.key) if tls.key else None)
         else:
-            default = ensure_self_signed(self.config.data_path / "tls", self.config.domains)
+            default = ensure_self_signed(self_signed_folder(self.config.data_path), self.config.domains)
         return [default, *(load_key_pair(Path(one.certificate), Path(one.key)) for one in tls.domains.values())]
 
     async def _listen(self, loop: asyncio.AbstractEventLoop, tls: TlsServer) -> None:

@@ -1,7 +1,9 @@
 """The components that the configuration marks `run`: started, watched, restarted with back-off, stopped.
 
-What a child prints, on either stream, becomes lines of our own log. It learns from its environment where the server is:
-COMPONENT_SERVER ("host:port" or "unix:PATH"), COMPONENT_DOMAINS (separated by spaces), COMPONENT_SECRET_FILE.
+What a child prints, on either stream, becomes lines of our own log. It learns from its environment where the server
+is: COMPONENT_SERVER ("host:port" or "unix:PATH"), COMPONENT_DOMAINS (separated by spaces), COMPONENT_SECRET_FILE; and
+what it may use: COMPONENT_DATA (a folder of its own, not made yet), COMPONENT_CERTIFICATE and COMPONENT_KEY (of the
+domain above its first one).
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ import msgspec
 import structlog
 
 from xmpp_server.app import child
-from xmpp_server.app.component_service import secret_path
+from xmpp_server.app.bundled import environment
 from xmpp_server.app.settings import Component as Settings
 from xmpp_server.app.settings import Config
 from xmpp_server.core.component import Components
@@ -169,9 +171,7 @@ class Supervisor:
             component = self._components.find(settings.domains[0])
             if not settings.run or component is None:
                 continue
-            environ = {"COMPONENT_DOMAINS": " ".join(settings.domains), "COMPONENT_SERVER": doors[0] if doors else ""}
-            if not settings.secret:
-                environ["COMPONENT_SECRET_FILE"] = str(secret_path(settings, self._config.data_path))
+            environ = environment(settings, self._config, doors)
             one = Child(settings, environ, component.expect, self._patience)
             self.children[one.name] = one
             self._tasks.append(asyncio.create_task(one.keep(), name=f"component {one.name}"))

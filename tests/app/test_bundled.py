@@ -1,0 +1,69 @@
+"""The components that come with the server: on by default, told what they need, left out where they cannot run."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+import structlog
+
+from tests.world import World
+from xmpp_server.app import bundled
+from xmpp_server.app.component_service import ComponentService
+from xmpp_server.app.config import load
+from xmpp_server.app.settings import Component, Config, DomainTls, Tls
+from xmpp_server.net.self_signed import ensure_self_signed
+
+FILES = Component(domains=("upload.a.example", "proxy.a.example"), run=("xmpp-files",))
+
+
+def test_file_transfer_runs_without_a_configuration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (component,) = load(None, {}, {}).components
+    assert component.domains == ("upload.localhost", "proxy.localhost")
+    assert component.run == ("xmpp-files",)
+
+
+def test_a_file_says_itself_what_runs(tmp_path: Path) -> None:
+    path = tmp_path / "server.toml"
+    path.write_text("")
+    assert load(path, {}, {}).components == ()
+
+
+def test_programs_learn_where_the_server_is(tmp_path: Path) -> None:
+    told = bundled.environment(FILES, Config(data_dir=str(tmp_path)), ["127.0.0.1:5347"])
+    assert told == {
+        "COMPONENT_SERVER": "127.0.0.1:5347",
+        "COMPONENT_DOMAINS": "upload.a.example proxy.a.example",
+        "COMPONENT_DATA": f"{tmp_path}/components/upload.a.example",
+        "COMPONENT_CERTIFICATE": f"{tmp_path}/tls/self-signed.pem",
+        "COMPONENT_KEY": f"{tmp_path}/tls/self-signed.pem",
+        "COMPONENT_SECRET_FILE": f"{tmp_path}/component-upload.a.example.secret",
+    }
+    ensure_self_signed(bundled.self_signed_folder(tmp_path), ["a.example"])
+    assert Path(told["COMPONENT_KEY"]).exists()
+
+
+def test_programs_have_the_certificate_of_the_domain_above(tmp_path: Path) -> None:
+    own = {"a.example": DomainTls(certificate="a.pem", key="a.key")}
+    tls = Tls(certificate="all.pem", key="all.key", domains=own)
+    config = Config(data_dir=str(tmp_path), tls=tls)
+    assert bundled.environment(FILES, config, [])["COMPONENT_CERTIFICATE"] == "a.pem"
+    other = Component(domains=("upload.b.example",), secret="geheim")
+    told = bundled.environment(other, config, [])
+    assert (told["COMPONENT_CERTIFICATE"], told["COMPONENT_KEY"]) == ("all.pem", "all.key")
+    assert "COMPONENT_SECRET_FILE" not in told
+
+
+def test_without_the_extra_they_are_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World("localhost")
+    others = Component(domains=("irc.localhost",), run=("irc-gateway",))
+    config = Config(data_dir=str(tmp_path), components=(FILES, others))
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with structlog.testing.capture_logs() as logged:
+        service = ComponentService(config, world.router, world.runtime)
+    assert [str(component.jid) for component in service.components.all] == ["irc.localhost"]
+    (line,) = logged
+    assert (line["event"], line["component"]) == ("component-not-installed", "upload.a.example")
+    assert "xmpp-server[components]" in line["hint"]

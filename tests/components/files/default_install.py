@@ -1,0 +1,50 @@
+"""`python -m tests.components.files.default_install FOLDER`: the server without any configuration, in that folder.
+
+The embedded defaults are on fixed ports; run by `unshare --net` they are free, and nobody else's.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from tests.components.files.round_trip import main
+from tests.peers import COMMAND, PASSWORD, ROOT, START_TIMEOUT_S
+
+SIOCSIFFLAGS = 0x8914
+IFF_UP = 1
+
+
+def loopback_up() -> None:
+    """A new network namespace has a loopback interface, but it is down."""
+    with socket.socket() as any_socket:
+        fcntl.ioctl(any_socket, SIOCSIFFLAGS, struct.pack("16sh", b"lo", IFF_UP))
+
+
+def serve(folder: Path) -> None:
+    with (folder / "log").open("wb") as log:
+        server = subprocess.Popen([str(COMMAND), "run"], cwd=folder, stdout=log, stderr=log)
+    try:
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while '"started"' not in (folder / "log").read_text():
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        subprocess.run([str(COMMAND), "user", "add", "romeo@localhost", "--password", PASSWORD], cwd=folder, check=True)
+        env = {**os.environ, "SSL_CERT_FILE": str(folder / "var" / "tls" / "self-signed.pem")}
+        subprocess.run([sys.executable, "-m", main.__module__, "5222"], cwd=ROOT, env=env, check=True)
+        server.send_signal(signal.SIGTERM)
+        assert server.wait(START_TIMEOUT_S) == 0
+    finally:
+        server.kill()
+
+
+if __name__ == "__main__":
+    loopback_up()
+    serve(Path(sys.argv[1]))

@@ -1,0 +1,52 @@
+"""The program as the server starts it: nothing to set up, and a file goes up and comes down."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.peers import ROOT, ServerProcess, need
+
+RUN = """
+[[components]]
+domains = ["upload.localhost", "proxy.localhost"]
+run = ["xmpp-files", "--config", "files.toml"]
+"""
+FREE_PORTS = '[http]\nlisten = ["127.0.0.1:0"]\n[proxy]\nlisten = ["127.0.0.1:0"]\n'
+
+
+def test_the_embedded_defaults_carry_files(tmp_path: Path) -> None:
+    unshare = [need("unshare", "util-linux"), "--net", *(() if os.geteuid() == 0 else ("--map-root-user",))]
+    if subprocess.run([*unshare, "true"], capture_output=True, check=False).returncode:
+        pytest.skip("unshare --net is not permitted here")
+    program = [sys.executable, "-m", "tests.components.files.default_install", str(tmp_path)]
+    done = subprocess.run([*unshare, *program], capture_output=True, text=True, cwd=ROOT, timeout=90, check=False)
+    log = (tmp_path / "log").read_text()
+    assert done.returncode == 0, done.stderr + log
+    assert "https://localhost:5443/" in done.stdout
+    assert "Traceback" not in log
+    kept = tmp_path / "var" / "components" / "upload.localhost"
+    assert len([file for file in (kept / "files").rglob("*") if file.is_file()]) == 1
+
+
+def test_a_configured_server_runs_it_with_what_the_file_says(tmp_path: Path) -> None:
+    server = ServerProcess(tmp_path, RUN)
+    text = server.config_file.read_text().replace("component = []", 'component = ["127.0.0.1:0"]')
+    server.config_file.write_text(text)
+    (tmp_path / "files.toml").write_text(FREE_PORTS)
+    server.start()
+    try:
+        server.add_users("romeo")
+        program = [sys.executable, "-m", "tests.components.files.round_trip", str(server.c2s[1])]
+        env = {**os.environ, "SSL_CERT_FILE": str(server.data / "tls" / "self-signed.pem")}
+        done = subprocess.run(program, capture_output=True, text=True, cwd=ROOT, env=env, timeout=60, check=False)
+        assert done.returncode == 0, done.stderr + server.log_file.read_text()
+        assert done.stdout.startswith("https://localhost:")
+        assert server.stop() == 0
+        assert server.failures() == []
+    finally:
+        server.kill()
