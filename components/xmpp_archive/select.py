@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import ColumnElement, Connection, func, select
 
+from components.xmpp_archive.batch import first_id
 from components.xmpp_archive.errors import RequestError
 from components.xmpp_archive.query import Query
 from components.xmpp_archive.tables import entries, owners
@@ -32,8 +33,8 @@ def check_ids(database: Connection, owner: int, query: Query) -> None:
             raise RequestError("item-not-found", "cancel", "There is no entry of this id")
 
 
-def conditions(database: Connection, owner: int, query: Query) -> list[ColumnElement[bool]] | None:
-    """Return what the rows of the whole range fulfil; None where there are none."""
+def conditions(owner: int, query: Query) -> list[ColumnElement[bool]]:
+    """Return what the rows of the whole range fulfil."""
     column = entries.c
     wanted: list[ColumnElement[bool]] = [column.owner == owner]
     if query.contact is not None:
@@ -49,19 +50,10 @@ def conditions(database: Connection, owner: int, query: Query) -> list[ColumnEle
         wanted.append(column.id > query.after_id)
     if query.before_id is not None:
         wanted.append(column.id < query.before_id)
-    # Times are turned into ids first, so that every query walks along one index in the order of ids.
     if query.start_ms is not None:
-        first = select(column.id).where(column.owner == owner, column.stamp_ms >= query.start_ms)
-        ident = database.execute(first.order_by(column.stamp_ms, column.id).limit(1)).scalar()
-        if ident is None:
-            return None
-        wanted.append(column.id >= ident)
+        wanted.append(column.id >= first_id(query.start_ms))
     if query.end_ms is not None:
-        last = select(column.id).where(column.owner == owner, column.stamp_ms <= query.end_ms)
-        ident = database.execute(last.order_by(column.stamp_ms.desc(), column.id.desc()).limit(1)).scalar()
-        if ident is None:
-            return None
-        wanted.append(column.id <= ident)
+        wanted.append(column.id < first_id(query.end_ms + 1))
     return wanted
 
 
@@ -74,17 +66,15 @@ def count(database: Connection, wanted: list[ColumnElement[bool]], limit: int | 
     return number if number <= limit else None
 
 
-def page(
-    database: Connection, wanted: list[ColumnElement[bool]], query: Query
-) -> tuple[list[tuple[str, int, str]], bool]:
-    """Return (id, stamp, stanza) of a page in the order of time, and whether nothing is left behind it."""
+def page(database: Connection, wanted: list[ColumnElement[bool]], query: Query) -> tuple[list[tuple[str, str]], bool]:
+    """Return (id, stanza) of a page in the order of time, and whether nothing is left behind it."""
     column = entries.c
-    found = select(column.id, column.stamp_ms, column.stanza).where(*wanted)
+    found = select(column.id, column.stanza).where(*wanted)
     if query.after:
         found = found.where(column.id > query.after)
     if query.before:
         found = found.where(column.id < query.before)
     found = found.order_by(column.id.desc() if query.backwards else column.id).limit(query.most + 1)
-    rows = [(row.id, row.stamp_ms, row.stanza) for row in database.execute(found)]
+    rows = [(row.id, row.stanza) for row in database.execute(found)]
     complete = len(rows) <= query.most
     return rows[: query.most], complete

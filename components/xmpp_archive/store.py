@@ -11,21 +11,23 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, delete, event, func, select, update
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.exc import SQLAlchemyError
 
 from components.xmpp_archive import select as selecting
-from components.xmpp_archive.batch import Entry, Erasure, Item
+from components.xmpp_archive.batch import Entry, Erasure, Item, first_id, stamp_ms
 from components.xmpp_archive.errors import ArchiveError
 from components.xmpp_archive.preferences import Prefs
 from components.xmpp_archive.query import Query
 from components.xmpp_archive.settings import Keep
-from components.xmpp_archive.tables import entries, metadata, owners
+from components.xmpp_archive.tables import ADD_ENTRY, entries, metadata, owners
 
 T = TypeVar("T")
+#: In the order of the columns.
+_Values: TypeAlias = tuple[int, str, str, str, bool, str]
 
 VERSION = 1
 _DAY_MS = 86_400_000
@@ -40,8 +42,12 @@ class Row:
     """One entry of a page."""
 
     id: str
-    stamp_ms: int
     stanza: str
+
+    @property
+    def stamp_ms(self) -> int:
+        """When it came."""
+        return stamp_ms(self.id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +142,7 @@ class Store:
     # In the writer's thread.
 
     def _write(self, database: Connection, items: Iterable[Item]) -> int:
-        rows: list[dict[str, object]] = []
+        rows: list[_Values] = []
         new = 0
         for item in items:
             if isinstance(item, Erasure):
@@ -147,20 +153,12 @@ class Store:
                 rows.append(row)
         return new + _insert(database, rows)
 
-    def _row(self, database: Connection, entry: Entry) -> dict[str, object] | None:
+    def _row(self, database: Connection, entry: Entry) -> _Values | None:
         owner = self._owners.get(entry.owner) or self._owner(database, entry.owner, room=entry.room)
         if not entry.room and not (owner.prefs or self._default).wants(entry.contact, entry.in_roster):
             return None
         bare, _, resource = entry.contact.partition("/")
-        return {
-            "owner": owner.number,
-            "id": entry.id,
-            "stamp_ms": entry.stamp_ms,
-            "contact": bare,
-            "resource": resource,
-            "groupchat": entry.groupchat,
-            "stanza": entry.stanza,
-        }
+        return owner.number, entry.id, bare, resource, entry.groupchat, entry.stanza
 
     def _owner(self, database: Connection, jid: str, *, room: bool) -> Owner:
         row = database.execute(select(owners.c.number, owners.c.prefs).where(owners.c.jid == jid)).first()
@@ -183,17 +181,17 @@ class Store:
         column = entries.c
 
         def work(database: Connection) -> int:
-            doomed: list[int] = []
+            oldest = select(column.id).where(column.owner == owner).order_by(column.id)
+            doomed: list[str] = []
             if oldest_ms is not None:
-                old = select(column.number).where(column.owner == owner, column.stamp_ms < oldest_ms)
-                doomed += database.execute(old.order_by(column.stamp_ms).limit(_PURGED)).scalars()
+                old = oldest.where(column.id < first_id(oldest_ms))
+                doomed += database.execute(old.limit(_PURGED)).scalars()
             if most and not doomed:
                 number = database.execute(select(func.count()).where(column.owner == owner)).scalar_one()
                 if number > most:
-                    old = select(column.number).where(column.owner == owner).order_by(column.id)
-                    doomed += database.execute(old.limit(min(_PURGED, number - most))).scalars()
+                    doomed += database.execute(oldest.limit(min(_PURGED, number - most))).scalars()
             if doomed:
-                database.execute(delete(entries).where(column.number.in_(doomed)))
+                database.execute(delete(entries).where(column.owner == owner, column.id <= doomed[-1]))
             return len(doomed)
 
         return await self._on(self._writing, lambda: self._transaction(work))
@@ -239,9 +237,9 @@ class Store:
         number = selecting.owner_number(database, owner)
         # An archive that is not there yet has the number of none.
         selecting.check_ids(database, number or 0, query)
-        wanted = None if number is None else selecting.conditions(database, number, query)
-        if wanted is None:
+        if number is None:
             return Page([], True, 0)
+        wanted = selecting.conditions(number, query)
         if query.most == 0:
             return Page([], False, selecting.count(database, wanted, None))
         rows, complete = selecting.page(database, wanted, query)
@@ -250,12 +248,12 @@ class Store:
     def _bounds(self, database: Connection, owner: str) -> tuple[Row, Row] | None:
         number = selecting.owner_number(database, owner)
         column = entries.c
-        found = select(column.id, column.stamp_ms).where(column.owner == number)
-        first = database.execute(found.order_by(column.id).limit(1)).first()
-        last = database.execute(found.order_by(column.id.desc()).limit(1)).first()
+        found = select(column.id).where(column.owner == number)
+        first = database.execute(found.order_by(column.id).limit(1)).scalar()
+        last = database.execute(found.order_by(column.id.desc()).limit(1)).scalar()
         if first is None or last is None:
             return None
-        return Row(first.id, first.stamp_ms, ""), Row(last.id, last.stamp_ms, "")
+        return Row(first, ""), Row(last, "")
 
     async def _read(self, work: Callable[[Connection], T]) -> T:
         def run() -> T:
@@ -273,10 +271,10 @@ class Store:
             raise ArchiveError(str(error)) from error
 
 
-def _insert(database: Connection, rows: list[dict[str, object]]) -> int:
+def _insert(database: Connection, rows: list[_Values]) -> int:
     if not rows:
         return 0
-    return database.execute(insert(entries).on_conflict_do_nothing(), rows).rowcount
+    return database.exec_driver_sql(ADD_ENTRY, rows).rowcount
 
 
 def _prefs(text: str | None) -> Prefs | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from sqlalchemy import (
-    BigInteger,
     Boolean,
     Column,
     ForeignKey,
@@ -13,7 +12,9 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    bindparam,
 )
+from sqlalchemy.dialects import sqlite
 
 metadata = MetaData()
 
@@ -27,19 +28,25 @@ owners = Table(
     Column("prefs", Text),
 )
 
-#: The messages; within an archive `id` and `stamp_ms` have the same order.
+#: The messages. Those of an archive are next to one another in the order of their ids, which is that of time.
 entries = Table(
     "entries",
     metadata,
-    Column("number", Integer, primary_key=True),
-    Column("owner", Integer, ForeignKey("owners.number"), nullable=False),
-    Column("id", String(255), nullable=False),
-    Column("stamp_ms", BigInteger, nullable=False),
+    Column("owner", Integer, ForeignKey("owners.number"), primary_key=True),
+    Column("id", String(255), primary_key=True),
     Column("contact", String(2047), nullable=False),
     Column("resource", String(1023), nullable=False),
     Column("groupchat", Boolean, nullable=False),
     Column("stanza", Text, nullable=False),
-    Index("entries_by_id", "owner", "id", unique=True),
     Index("entries_by_contact", "owner", "contact", "id"),
-    Index("entries_by_time", "owner", "stamp_ms", "id"),
+    sqlite_with_rowid=False,
+)
+
+_COLUMNS = ("owner", "id", "contact", "resource", "groupchat", "stanza")
+#: Adds an entry unless it is there; compiled once. Its parameters are tuples in the order of the columns.
+ADD_ENTRY = str(
+    sqlite.insert(entries)
+    .values({name: bindparam(name) for name in _COLUMNS})
+    .on_conflict_do_nothing()
+    .compile(dialect=sqlite.dialect(paramstyle="qmark"))
 )

@@ -23,7 +23,7 @@ def ident(number: int) -> str:
 
 def entry(number: int, owner: str = OWNER, contact: str = OTHER, **more: bool) -> Entry:
     stanza = f"<message xmlns='jabber:client' type='chat'><body>{number}</body></message>"
-    return Entry(ident(number), owner, contact, START_MS + number * 1000, stanza, **more)
+    return Entry(ident(number), owner, contact, stanza, **more)
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -11,20 +11,17 @@ from xmpp_server.xml.stanza import Stanza
 from xmpp_server.xml.writer import escape_attr, serialize
 
 ARCHIVE: Final = "urn:x-xmpp-server:archive:1"
-#: Hexadecimal digits of milliseconds that ids begin with (`core.ids`).
-_TIME_DIGITS = 12
 
 
 def entry(
     ident: str, owner: JID, contact: JID, stanza: Stanza, *, room: bool = False, in_roster: bool = False
 ) -> bytes:
-    """Return one message for one archive; the time is that of its id."""
+    """Return one message for one archive; the id begins with its time (`core.ids`)."""
     text = declared(stanza).replace(b"&", b"&amp;").replace(b"<", b"&lt;").replace(b">", b"&gt;")
-    return b"<entry id='%b' owner='%b' with='%b' stamp='%d'%b>%b</entry>" % (
+    return b"<entry id='%b' owner='%b' with='%b'%b>%b</entry>" % (
         ident.encode(),
         owner.encoded,
         contact.encoded,
-        int(ident[:_TIME_DIGITS], 16),
         b" room='true'" if room else b" roster='true'" if in_roster else b"",
         text,
     )
