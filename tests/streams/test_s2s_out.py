@@ -24,6 +24,7 @@ from xmpp_server.streams import dialback
 from xmpp_server.streams.dialback import Pair, Verdict
 from xmpp_server.streams.s2s import Purpose, Rules
 from xmpp_server.streams.s2s_events import Ready, Verified
+from xmpp_server.streams.s2s_out import OPEN_QUESTIONS
 
 EXTERNAL = (
     f"<stream:features><mechanisms {SASL}><mechanism>EXTERNAL</mechanism></mechanisms></stream:features>".encode()
@@ -174,6 +175,15 @@ def test_questions_and_answers():
     assert driver.of(Verified) == [Verified(pair, "i<d", Verdict.VALID)]
     driver.send(verify(PEER, OURS, "i&lt;d", "", " type='valid'"))
     assert len(driver.of(Verified)) == 1
+
+
+def test_questions_that_are_never_answered_do_not_use_the_stream_up():
+    driver = ready(Purpose.VERIFY)
+    for number in range(OPEN_QUESTIONS + 1):
+        assert driver.stream.ask(Pair(OURS, PEER), f"id{number}", "key")
+    driver.send(verify(PEER, OURS, f"id{OPEN_QUESTIONS}", "", " type='valid'"))
+    driver.send(verify(PEER, OURS, "id0", "", " type='valid'"))  # the oldest was given up
+    assert [event.stream_id for event in driver.of(Verified)] == [f"id{OPEN_QUESTIONS}"]  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from xmpp_server.xml.namespaces import DIALBACK, DIALBACK_FEATURE, SASL, STREAM,
 from xmpp_server.xml.scanner import StreamHeader
 from xmpp_server.xml.stanza import Stanza
 
-#: Questions to an authoritative server that are open on one stream.
+#: Questions to an authoritative server that are open on one stream; for more the oldest are given up.
 OPEN_QUESTIONS = 100
 
 _STREAM_ID_CHARACTERS = 1024
@@ -57,7 +57,7 @@ class S2SOutStream(Stream):
         self._authenticated = False
         #: The header declares the namespace of dialback: what servers did before features told of it.
         self._knows_dialback = False
-        self._questions: set[tuple[Pair, str]] = set()
+        self._questions: dict[tuple[Pair, str], None] = {}
 
     @property
     def secure(self) -> bool:
@@ -93,9 +93,11 @@ class S2SOutStream(Stream):
 
     def ask(self, pair: Pair, stream_id: str, key: str) -> bool:
         """Ask whether a key is the peer's (XEP-0220 §2.2.2); false if the stream cannot take the question."""
-        if self._state is not State.BOUND or len(self._questions) >= OPEN_QUESTIONS:
+        if self._state is not State.BOUND:
             return False
-        self._questions.add((pair, stream_id))
+        if len(self._questions) >= OPEN_QUESTIONS:
+            del self._questions[next(iter(self._questions))]
+        self._questions[pair, stream_id] = None
         self._out += dialback.verify(pair, stream_id, key)
         return True
 
@@ -201,7 +203,7 @@ class S2SOutStream(Stream):
         if (pair, stream_id) not in self._questions:
             self._refuse(b"")
             return
-        self._questions.discard((pair, stream_id))
+        del self._questions[pair, stream_id]
         verdict = _VERDICTS.get(element.type or "", Verdict.ERROR)
         events.append(Verified(pair, stream_id, verdict))
 
