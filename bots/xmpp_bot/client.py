@@ -19,7 +19,7 @@ from xmpp_bot.archive import Archive
 from xmpp_bot.bot import Bot
 from xmpp_bot.config import Config
 from xmpp_bot.engine import Engine
-from xmpp_bot.errors import LoginError, Refusal
+from xmpp_bot.errors import BotError, LoginError, Refusal
 from xmpp_bot.messages import Kind, Outgoing
 from xmpp_bot.reading import Reader
 from xmpp_bot.rooms import Rooms
@@ -43,7 +43,7 @@ class Client(slixmpp.ClientXMPP):
         self.config = config
         self.store = Store(config.store)
         self.engine = Engine(bot, config, self.store, self, time.time)
-        self.failure: LoginError | None = None
+        self.failure: BotError | None = None
         self._pause_s = 1.0
         self._ending = asyncio.Event()
         self._online = False
@@ -76,6 +76,7 @@ class Client(slixmpp.ClientXMPP):
 
         Raises:
             LoginError: The server refuses the password.
+            BotError: The bot's own start has failed.
 
         """
         self._connect()
@@ -236,5 +237,9 @@ class Client(slixmpp.ClientXMPP):
 
     def _done(self, task: asyncio.Future[None]) -> None:
         self._work.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
+        error = None if task.cancelled() else task.exception()
+        if isinstance(error, BotError):
+            self.failure = error
+            self.end()
+        elif error is not None:
             _log.error("failed", exc_info=error)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,6 +13,9 @@ from xmpp_bot.messages import Join, Kind, Message, Outgoing, Reaction
 from xmpp_bot.roles import Role, role_of
 from xmpp_bot.store import Shelf, Store
 from xmpp_bot.wire import Wire
+
+#: What is called at the end.
+Closer = Callable[[], Awaitable[object]]
 
 
 class Context:
@@ -26,6 +29,7 @@ class Context:
         send: Callable[[Outgoing], None],
         new_id: Callable[[], str],
         clock: Callable[[], float],
+        at_stop: Callable[[Closer], None],
     ) -> None:
         self.config = config
         self.wire = wire
@@ -38,6 +42,8 @@ class Context:
         self._send = send
         self._new_id = new_id
         self._clock = clock
+        self.at_stop = at_stop
+        """Have something called when the bot goes: `ctx.at_stop(session.close)`."""
 
     def of(self, message: Message) -> Context:
         """Give it the message that is answered."""
@@ -155,6 +161,10 @@ class Context:
     def room_store(self) -> Shelf:
         """What the bot remembers of the room; outside rooms, of the conversation."""
         return self._memory.shelf("room", self.room or self.user)
+
+    def store_of(self, user: str) -> Shelf:
+        """What the bot remembers of somebody else."""
+        return self._memory.shelf("user", user)
 
     def option(self, name: str, default: str) -> str:
         """Return the text of an option of the bot's own."""

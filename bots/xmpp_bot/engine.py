@@ -13,8 +13,8 @@ from xmpp_bot.arguments import parse
 from xmpp_bot.bot import Bot
 from xmpp_bot.commands import Command, Handler
 from xmpp_bot.config import Config
-from xmpp_bot.context import Context
-from xmpp_bot.errors import ArgumentError, Refusal
+from xmpp_bot.context import Closer, Context
+from xmpp_bot.errors import ArgumentError, ConfigError, Refusal
 from xmpp_bot.limits import RateLimit
 from xmpp_bot.messages import Join, Kind, Message, Outgoing, Reaction
 from xmpp_bot.store import Store
@@ -37,12 +37,18 @@ class Engine:
         self._clock = clock
         self._limit = RateLimit(config.commands_per_minute)
         self._tasks: set[asyncio.Task[None]] = set()
+        self._closers: list[Closer] = []
         self._started = False
 
     # The life.
 
     async def start(self) -> None:
-        """Begin: at the first call what was left undone comes first."""
+        """Begin: at the first call what was left undone comes first.
+
+        Raises:
+            ConfigError: A handler of the start cannot do with the configuration.
+
+        """
         self.flush()
         if self._started:
             return
@@ -64,6 +70,8 @@ class Engine:
         await self.settle()
         for handler in self.bot.at_stop:
             await self._guard(handler(self.context()), "stop")
+        while self._closers:
+            await self._guard(self._closers.pop()(), "stop")
 
     async def settle(self) -> None:
         """Wait for the handlers that run."""
@@ -207,16 +215,18 @@ class Engine:
         if answer:
             await context.reply(answer)
 
-    async def _guard(self, call: Awaitable[str | None], name: str) -> None:
+    async def _guard(self, call: Awaitable[object], name: str) -> None:
         try:
             await call
+        except ConfigError:
+            raise
         except Exception:
             _log.exception("failed", handler=name)
 
     # What goes.
 
     def _context(self, send: Callable[[Outgoing], None]) -> Context:
-        return Context(self.config, self.store, self._wire, send, lambda: uuid.uuid4().hex, self._clock)
+        return Context(self.config, self.store, self._wire, send, _new_id, self._clock, self._closers.append)
 
     def _deliver(self, outgoing: Outgoing, key: str = "") -> None:
         """Note an answer and send it; a chat state is worth nothing later."""
@@ -233,6 +243,10 @@ class Engine:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+def _new_id() -> str:
+    return uuid.uuid4().hex
 
 
 def _sentence(error: ArgumentError) -> str:

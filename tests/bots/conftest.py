@@ -20,7 +20,7 @@ from tests.peers import DOMAIN, PASSWORD, ServerProcess
 
 XMPP_BOT = Path(sys.executable).with_name("xmpp-bot")
 EXAMPLES = Path(__file__).parents[2] / "bots" / "examples"
-ACCOUNTS = 24
+ACCOUNTS = 40
 
 NewPerson = Callable[..., Awaitable[SlixClient]]
 
