@@ -56,6 +56,20 @@ def state(coven: Coven) -> tuple[object, ...]:
     return room.config, room.affiliates, room.subject, list(room.history), room.creator
 
 
+def test_what_is_left_of_rooms_is_bounded(coven: Coven, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("xmpp_server.modules.muc.rooms.GRAVES", 2)
+    for name in "abc":
+        room = f"{name}@{SERVICE}"
+        coven.founded(room=room, persistentroom="1")
+        coven.asks(CRONE, "set", "<query xmlns='http://jabber.org/protocol/muc#owner'><destroy/></query>", room)
+        coven.world.passes(1)
+    rooms = coven.muc.rooms
+    assert [rooms.tombstone(name) is not None for name in "abc"] == [False, True, True]
+    stored = coven.world.run(coven.world.storage.documents.all(JID.parse(SERVICE), keeping.TOMBSTONES))
+    assert sorted(stored) == ["b", "c"]
+    assert not rooms._creators
+
+
 def test_a_room_sleeps_and_wakes(settled: Coven) -> None:
     before = state(settled)
     left(settled)

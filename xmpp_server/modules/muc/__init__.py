@@ -23,6 +23,7 @@ from xmpp_server.modules.muc.restart import Restart
 from xmpp_server.modules.muc.retraction import Retraction
 from xmpp_server.modules.muc.search import Search
 from xmpp_server.modules.muc.slow_mode import SlowMode
+from xmpp_server.modules.muc.tokens import Tokens
 from xmpp_server.modules.muc.voice import Voice
 
 __all__ = ["Muc", "MucConfig"]
@@ -49,4 +50,5 @@ Muc.parts = (
     SlowMode,
     Activity,
     Mentions,
+    Tokens,
 )

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Entering:
-    """Somebody wants to enter; a handler refuses by raising StanzaError. `stanza` is the presence."""
+    """Somebody wants to enter, by `stanza`; a handler refuses by raising StanzaError, or replaces `entry`."""
 
     __slots__ = ("entry", "open", "stanza")
 

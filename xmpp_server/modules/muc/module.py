@@ -52,6 +52,8 @@ class MucConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     messages_per_occupant_s: float = 200.0
     messages_per_room_s: float = 2000.0
     invitations_per_minute: int = 30
+    #: How long a token that invites is valid at most.
+    token_s: float = 2_678_400.0
     #: How long a new room waits for its configuration.
     locked_s: float = 600.0
     #: How long an empty room stays in memory.
@@ -76,6 +78,7 @@ class Muc(Module):
         Xep(437, "0.2.0", "of rooms in which somebody is a member; what was before the start is forgotten"),
         Xep(452, "0.2.2"),
         Xep(486, "0.1.0", "and presence of the room as in XEP-0153"),
+        Xep(488, "0.1.0"),
         Xep(500, "0.1.1"),
     )
     needs = (Presence,)

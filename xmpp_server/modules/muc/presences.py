@@ -126,8 +126,9 @@ class Presences:
             stanza.id,
         )
         try:
-            self._muc.hooks.entering.run(Entering(open_, entry, stanza))
-            effects = entering.enter(room, entry)
+            event = Entering(open_, entry, stanza)
+            self._muc.hooks.entering.run(event)
+            effects = entering.enter(room, event.entry)
         except StanzaError:
             if new:
                 self._muc.emit(open_, visiting.destroy(room, Destruction()))

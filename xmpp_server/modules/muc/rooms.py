@@ -24,6 +24,8 @@ from xmpp_server.storage.api import Commit
 
 log = structlog.get_logger()
 
+#: Names that stay taken after their rooms were destroyed; of more the oldest are free again.
+GRAVES = 10_000
 #: How often histories are written down, and empty rooms put to sleep, in seconds.
 SAVE_EVERY_S = 10.0
 
@@ -266,6 +268,8 @@ class Rooms:
             return None
         if room.creator is not None:
             self._creators[room.creator] -= 1
+            if not self._creators[room.creator]:
+                del self._creators[room.creator]
         room.history.unsaved = False
         commit = None
         if self._index is not None and room.jid.localpart in self._index:
@@ -284,6 +288,8 @@ class Rooms:
         grave = Tombstone(str(destruction.venue or ""), destruction.reason, owners, until)
         self._tombstones[room.jid.localpart] = grave
         self._documents.put(self._service.jid, TOMBSTONES, room.jid.localpart, keeping.encode(grave))
+        if len(self._tombstones) > GRAVES:
+            self._unbury(min(self._tombstones, key=lambda name: self._tombstones[name].until))
 
     def _unbury(self, localpart: str) -> None:
         if self._tombstones.pop(localpart, None) is not None:
