@@ -17,6 +17,10 @@ from xmpp_server.net.loop_io import LoopIO
 CONNECT_S = 8.0
 #: How long an address has a lead before the next one is tried as well (RFC 8305 §5).
 LEAD_S = 0.25
+#: A connection on which nothing that was sent is confirmed for so long is dead, and one that is silent is asked then:
+#: the kernel's own limits are a quarter of an hour, and two hours.
+DEAD_S = 60
+_ASK_EVERY_S = 20
 
 _Name: TypeAlias = tuple[str, int] | tuple[str, int, int, int]
 _Info: TypeAlias = tuple[int, int, int, str, _Name]
@@ -46,13 +50,24 @@ class Dialer:
                 infos, happy_eyeballs_delay=LEAD_S, interleave=1, loop=self._io.loop
             )
             try:
-                opened.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+                _watch(opened)
                 await self._io.loop.create_connection(
                     lambda: Connection(self._io, handler, limit_bytes=self._limit_bytes, tls=tls), sock=opened
                 )
             except BaseException:
                 opened.close()
                 raise
+
+
+def _watch(opened: socket.socket) -> None:
+    """Let the kernel find out when the peer is gone without a word."""
+    opened.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for option, value in (
+        (socket.TCP_USER_TIMEOUT, DEAD_S * 1000),
+        (socket.TCP_KEEPIDLE, DEAD_S),
+        (socket.TCP_KEEPINTVL, _ASK_EVERY_S),
+    ):
+        opened.setsockopt(socket.IPPROTO_TCP, option, value)
 
 
 def _info(address: str, port: int) -> _Info:
