@@ -1,10 +1,11 @@
-"""Looks for what is wrong with an installation: configuration, certificates, DNS records, storage."""
+"""Looks for what is wrong with an installation: configuration, certificates, DNS, storage, TURN servers."""
 
 from __future__ import annotations
 
 import socket
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 
@@ -15,6 +16,9 @@ import dns.resolver
 import idna
 
 from xmpp_server.app.settings import Config
+from xmpp_server.app.turn_check import TurnError, check_service, unchecked
+from xmpp_server.jid import JID
+from xmpp_server.modules.external_services import ExternalService, ExternalServices, ExternalServicesConfig
 from xmpp_server.net.certificates import CertificateError, KeyPair, load_key_pair
 from xmpp_server.storage.api import StorageError
 from xmpp_server.storage.sql.status import schema_status
@@ -45,7 +49,7 @@ Check = Callable[[Config], AsyncIterator[Finding]]
 
 
 async def diagnose(config: Config, subjects: Collection[str]) -> list[Finding]:
-    """Run the checks of some subjects ("config", "tls", "dns", "storage")."""
+    """Run the checks of some subjects ("config", "tls", "dns", "storage", "turn")."""
     findings: list[Finding] = []
     for name, check in CHECKS.items():
         if name in subjects:
@@ -182,4 +186,30 @@ async def _storage(config: Config) -> AsyncIterator[Finding]:
         yield Finding("storage", Level.ERROR, text, "install the newer version, or restore an older backup")
 
 
-CHECKS: Mapping[str, Check] = {"config": _config, "tls": _tls, "dns": _dns, "storage": _storage}
+async def _turn(config: Config) -> AsyncIterator[Finding]:
+    """XEP-0215: each service is used as a user's client does it."""
+    services = _services(config)
+    if not services:
+        yield Finding("turn", Level.OK, "no services are configured")
+    for service in services:
+        name = f"{service.type} {service.host}:{service.real_port}/{service.real_transport}"
+        reason = unchecked(service)
+        if reason:
+            yield Finding("turn", Level.OK, f"{name}: not tried: {reason}")
+            continue
+        try:
+            text = await check_service(service, JID.parse(f"check@{config.domains[0]}"), datetime.now(UTC))
+        except TurnError as problem:
+            yield Finding("turn", Level.ERROR, f"{name}: {problem}", problem.remedy)
+        else:
+            yield Finding("turn", Level.OK, f"{name}: {text}")
+
+
+def _services(config: Config) -> tuple[ExternalService, ...]:
+    settings = config.modules.get(ExternalServices.name)
+    if settings is None or settings.enabled is False or not isinstance(settings.config, ExternalServicesConfig):
+        return ()
+    return settings.config.services
+
+
+CHECKS: Mapping[str, Check] = {"config": _config, "tls": _tls, "dns": _dns, "storage": _storage, "turn": _turn}

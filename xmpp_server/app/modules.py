@@ -24,6 +24,7 @@ from xmpp_server.modules.contact import Contact
 from xmpp_server.modules.csi import ClientState
 from xmpp_server.modules.delegation import Delegation
 from xmpp_server.modules.disco import ServiceDiscovery
+from xmpp_server.modules.external_services import ExternalServices
 from xmpp_server.modules.legacy_session import LegacySession
 from xmpp_server.modules.muc import Muc
 from xmpp_server.modules.ping import Ping
@@ -60,6 +61,7 @@ MODULES: tuple[type[Module], ...] = (
     Ping,
     EntityTime,
     Version,
+    ExternalServices,
     Muc,
     Archive,
     ExternalComponents,

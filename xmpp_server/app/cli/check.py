@@ -10,7 +10,7 @@ import click
 from xmpp_server.app.cli.context import FAILED, Context, pass_context
 from xmpp_server.app.cli.output import json_option, show_rows
 
-SUBJECTS = ("config", "tls", "dns", "storage")
+SUBJECTS = ("config", "tls", "dns", "storage", "turn")
 
 
 @click.command()
@@ -19,7 +19,7 @@ SUBJECTS = ("config", "tls", "dns", "storage")
 @pass_context
 @click.pass_context
 def check(click_context: click.Context, context: Context, subject: str, as_json: bool) -> None:
-    """Tell what is wrong with the configuration, certificates, DNS or storage. Exit code 1 for an error."""
+    """Tell what is wrong with the configuration and what it needs. Exit code 1 for an error."""
     from xmpp_server.app.diagnosis import Level, diagnose
 
     subjects = SUBJECTS if subject == "all" else (subject,)
