@@ -225,6 +225,8 @@ class Server:
         clients = list(self.service.clients)
         for client in clients:
             client.detach()
+        for host in self.hosts.values():
+            host.hooks.stopping.fire(None)
         try:
             await self._save_sessions()
         except StorageError as error:  # what the sessions have not acknowledged is kept, or its senders were told

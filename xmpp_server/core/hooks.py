@@ -200,6 +200,8 @@ class Hooks:
         """A request to the host or to an account, before it goes to its handler. Fired by `Dispatch.request`."""
         self.server_message: Filter[Stanza] = Filter()
         """A message for the host itself, which has no other use for it. Fired by `Host.route`."""
+        self.stopping: Notify[None] = Notify()
+        """The server stops: nothing comes in any more, what goes out still does. Fired by the application."""
         self.session_bound: Notify[Session] = Notify()
         """A session has its resource; nothing was sent or received on it yet."""
         self.session_resumed: Notify[Session] = Notify()

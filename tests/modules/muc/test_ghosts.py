@@ -85,3 +85,16 @@ def test_a_client_that_refuses_presence_is_put_out(coven: Coven) -> None:
         "<service-unavailable xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></presence>"
     )
     assert JID.parse(HAG) not in coven.open().room.occupants.seats
+
+
+def test_who_refuses_its_own_presence_goes(coven: Coven) -> None:
+    owner = coven.founded()
+    hag = coven.enters(HAG, "hag")
+    coven.quiet()
+    refusal = "<error type='cancel'><not-acceptable xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error>"
+    hag.says(f"<presence type='error' to='{ROOM}/firstwitch'>{refusal}</presence>")
+    assert owner.hears() == []
+    hag.says(f"<presence type='error' to='{ROOM}/hag'>{refusal}</presence>")
+    [presence] = owner.hears()
+    assert codes(presence) == {"333"}
+    assert codes(hag.hears()[0]) == {"110", "333"}

@@ -22,6 +22,7 @@ from xmpp_server.modules.muc.relay import Relay
 from xmpp_server.modules.muc.restart import Restart
 from xmpp_server.modules.muc.retraction import Retraction
 from xmpp_server.modules.muc.search import Search
+from xmpp_server.modules.muc.shutdown import Shutdown
 from xmpp_server.modules.muc.slow_mode import SlowMode
 from xmpp_server.modules.muc.tokens import Tokens
 from xmpp_server.modules.muc.voice import Voice
@@ -51,4 +52,5 @@ Muc.parts = (
     Activity,
     Mentions,
     Tokens,
+    Shutdown,
 )

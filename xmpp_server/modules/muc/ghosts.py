@@ -56,8 +56,9 @@ class Ghosts:
         if seat is None:
             return False
         condition = condition_of(stanza)
-        # who refuses presence without a reason refuses all of it
-        if condition not in UNDELIVERED and not (stanza.name == "presence" and not condition):
+        # who refuses presence without a reason refuses all of it, and who refuses its own does not want to be here
+        refused = stanza.name == "presence" and (not condition or stanza.to == seat.occupant.jid)
+        if condition not in UNDELIVERED and not refused:
             return False
         if stanza.name != "presence" and self._muc.service.find_session(sender) is not None:
             return False  # it is here, and has refused no more than this stanza: it may have blocked who sent it
