@@ -12,10 +12,11 @@ import pytest
 import trustme
 
 from tests import federation
+from tests.net.conftest import settle
 from tests.raw import CLIENT, RawClient, abort_all
 from xmpp_server.app.server import Server
 from xmpp_server.app.settings import S2S, Dns
-from xmpp_server.net import dns, s2s
+from xmpp_server.net import dns, s2s, s2s_link
 
 A, B = "a.test", "b.test"
 
@@ -73,10 +74,10 @@ async def test_certificates_prove_both_sides(tmp_path, authority):
         await chat(juliet, romeo, "hello")
         assert first.federating is not None
         rows = list(first.federating.federation.rows())
-        assert {(row["direction"], row["remote"], row["tls"]) for row in rows} == {
-            ("in", B, "TLSv1.3"),
-            ("out", B, "TLSv1.3"),
-        }
+        expected = ("out", B, "open", "EXTERNAL", "TLSv1.3")  # one for both directions (XEP-0288)
+        assert [tuple(row[name] for name in ("direction", "remote", "state", "method", "tls")) for row in rows] == [
+            expected
+        ]
 
 
 async def test_dialback_makes_up_for_self_signed_certificates(tmp_path):
@@ -84,6 +85,70 @@ async def test_dialback_makes_up_for_self_signed_certificates(tmp_path):
         romeo, juliet = await federation.login(first, "romeo"), await federation.login(second, "juliet")
         await chat(romeo, juliet, "hi")
         await chat(juliet, romeo, "hello")
+
+
+async def test_stanzas_wait_until_a_link_for_both_directions_is_ready(tmp_path, authority):
+    """XEP-0288: what the receiving side has to say does not get between <success/> and the new stream."""
+    trust = federation.trusted(tmp_path, authority)
+    tls = {domain: federation.certificate(tmp_path / domain, authority, domain, f"*.{domain}") for domain in (A, B)}
+    async with pair(tmp_path, S2S(trust=trust), S2S(trust=trust), **tls) as (first, second):
+        romeo, juliet = await federation.login(first, "romeo"), await federation.login(second, "juliet")
+        for number in range(3):
+            body = f"<message to='{romeo.jid}' type='chat'><body>{number}</body></message>"
+            juliet.send(body)
+            romeo.send(body.replace(romeo.jid, juliet.jid))
+        for client in (romeo, juliet):
+            for number in range(3):
+                heard = await client.until(lambda element: element.tag == CLIENT + "message")
+                assert heard.findtext(CLIENT + "body") == str(number)
+
+
+async def test_a_dropped_link_loses_no_stanza_and_doubles_none(tmp_path, authority, monkeypatch):
+    """XEP-0198: what the peer has not acknowledged goes over the next link, in its order."""
+    monkeypatch.setattr(s2s, "PROVED_S", 0.0)
+    trust = federation.trusted(tmp_path, authority)
+    tls = {domain: federation.certificate(tmp_path / domain, authority, domain, f"*.{domain}") for domain in (A, B)}
+    async with pair(tmp_path, S2S(trust=trust), S2S(trust=trust), **tls) as (first, second):
+        romeo, juliet = await federation.login(first, "romeo"), await federation.login(second, "juliet")
+        await chat(romeo, juliet, "before")
+        assert first.federating is not None
+        assert second.federating is not None
+        [link] = second.federating.federation.links
+        assert link._connection is not None
+        await settle(lambda: all(not one.unacknowledged for one in first.federating.federation.links))
+        link._connection.pause()  # what comes now lies in the kernel's buffers, and dies with them
+        for number in range(5):
+            romeo.send(f"<message to='{juliet.jid}' type='chat'><body>{number}</body></message>")
+        await settle(lambda: sum(one.unacknowledged for one in first.federating.federation.links) == 5)
+        link.abort()
+        for number in range(5):
+            heard = await juliet.until(lambda element: element.tag == CLIENT + "message")
+            assert heard.findtext(CLIENT + "body") == str(number)
+        await chat(romeo, juliet, "after")
+        await chat(juliet, romeo, "back")
+        await settle(lambda: all(not one.unacknowledged for one in first.federating.federation.links))
+
+
+async def test_a_peer_that_acknowledges_nothing_is_given_up(tmp_path, authority, monkeypatch):
+    """F11: half-open connections are found."""
+    trust = federation.trusted(tmp_path, authority)
+    tls = {domain: federation.certificate(tmp_path / domain, authority, domain, f"*.{domain}") for domain in (A, B)}
+    async with pair(tmp_path, S2S(trust=trust), S2S(trust=trust), **tls) as (first, second):
+        romeo, juliet = await federation.login(first, "romeo"), await federation.login(second, "juliet")
+        await chat(romeo, juliet, "before")
+        assert first.federating is not None
+        assert second.federating is not None
+        links = first.federating.federation.links
+        await settle(lambda: all(not one.unacknowledged for one in links))
+        [link] = second.federating.federation.links
+        assert link._connection is not None
+        link._connection.pause()
+        romeo.send(f"<message to='{juliet.jid}' id='lost'><body>?</body></message>")
+        await settle(lambda: sum(one.unacknowledged for one in links) == 1)
+        now = first.runtime.now()
+        for one in tuple(links):
+            one.check(now + s2s_link.ACKNOWLEDGE_S + 1)
+        assert await bounced(romeo, "lost") == "remote-server-timeout"  # the link had not worked for long
 
 
 class TarPit:

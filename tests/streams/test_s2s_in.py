@@ -68,7 +68,7 @@ def test_external_needs_no_dialback():
     [stanza] = driver.stanzas
     assert (str(stanza.sender), str(stanza.to)) == (f"r@{PEER}/x", f"j@{OURS}")
     assert stanza.wire == f"<message from='r@{PEER}/x' to='j@{OURS}'><body>hi</body></message>".encode()
-    assert driver.of(Proven) == [Proven(PEER, "EXTERNAL")]
+    assert driver.of(Proven) == [Proven(PEER, OURS, "EXTERNAL")]
     assert driver.stream.deadline is None
 
 
@@ -428,3 +428,29 @@ def test_nothing_that_a_peer_says_lets_an_unproven_domain_pass(pieces, tls_at):
             driver.stream.tls_established(driver.certificate)
     assert driver.stanzas == []
     assert driver.stream.proven <= {PEER}
+
+
+BIDI = b"<bidi xmlns='urn:xmpp:bidi'/>"
+
+
+def test_both_directions():
+    """XEP-0288: offered inside TLS, before authentication."""
+    driver = certified(PEER)
+    offer = b"<bidi xmlns='urn:xmpp:features:bidi'/>"
+    assert offer not in certified(PEER).send(header())
+    assert offer in driver.secure()
+    driver.send(BIDI)
+    assert driver.stream.bidi
+    assert offer not in driver.send(auth(PEER), header())
+
+
+def test_acknowledgements_pass_once_something_is_proven():
+    driver = Inbound()
+    driver.secure()
+    driver.send(b"<enable xmlns='urn:xmpp:sm:3'/>")
+    driver.assert_ended(StreamCondition.UNSUPPORTED_STANZA_TYPE)
+    driver = proven()
+    driver.send(b"<enable xmlns='urn:xmpp:sm:3'/><r xmlns='urn:xmpp:sm:3'/>")
+    assert [stanza.name for stanza in driver.stanzas] == ["enable", "r"]
+    driver.send(b"<resume xmlns='urn:xmpp:sm:3' previd='x' h='1'/>")
+    driver.assert_ended(StreamCondition.UNSUPPORTED_STANZA_TYPE)

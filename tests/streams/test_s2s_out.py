@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from tests.streams.s2s_driver import (
     FOREIGN,
+    OTHER,
     OURS,
     PEER,
     SASL,
@@ -268,3 +269,55 @@ def test_nothing_comes_of_what_a_peer_makes_up(pieces, trusted):
         driver.send(piece)
     assert driver.stanzas == driver.of(Verified) == []
     assert not driver.of(Ready)  # TLS was never established
+
+
+BIDI = DIALBACK.replace(b"</stream:features>", b"<bidi xmlns='urn:xmpp:features:bidi'/></stream:features>")
+
+
+def both_ways() -> Outbound:
+    driver = Outbound()
+    assert driver.secure(BIDI) == b"<bidi xmlns='urn:xmpp:bidi'/>" + claim("s2")
+    driver.send(result(PEER, OURS, "", " type='valid'"))
+    return driver
+
+
+def test_both_directions_over_one_stream():
+    """XEP-0288 §2.1."""
+    driver = both_ways()
+    driver.send(message(f"r@{PEER}", f"j@{OURS}"))
+    [stanza] = driver.stanzas
+    assert str(stanza.sender) == f"r@{PEER}"
+
+
+@pytest.mark.parametrize(
+    ("sender", "target"),
+    [(f"r@{FOREIGN}", f"j@{OURS}"), (f"r@{PEER}", f"j@{OTHER}"), (f"r@{OURS}", f"j@{OURS}"), ("", f"j@{OURS}")],
+)
+def test_nobody_else_gets_in_by_the_other_direction(sender, target):
+    driver = both_ways()
+    driver.send(message(sender, target))
+    driver.assert_ended(StreamCondition.INVALID_FROM)
+    assert driver.stanzas == []
+
+
+def test_no_stanza_before_we_have_authenticated():
+    driver = Outbound()
+    driver.secure(BIDI)
+    driver.send(message(f"r@{PEER}", f"j@{OURS}"))
+    driver.assert_ended(StreamCondition.NOT_AUTHORIZED)
+
+
+def test_questions_need_no_second_direction():
+    driver = Outbound(purpose=Purpose.VERIFY)
+    assert driver.secure(BIDI) == b""
+
+
+def test_acknowledgements():
+    """XEP-0198: the peer's features tell whether it counts."""
+    driver = Outbound()
+    driver.secure(DIALBACK.replace(b"</stream:features>", b"<sm xmlns='urn:xmpp:sm:3'/></stream:features>"))
+    driver.send(
+        result(PEER, OURS, "", " type='valid'"), b"<enabled xmlns='urn:xmpp:sm:3'/><a xmlns='urn:xmpp:sm:3' h='0'/>"
+    )
+    assert driver.of(Ready) == [Ready("dialback", acknowledges=True)]
+    assert [stanza.name for stanza in driver.stanzas] == ["enabled", "a"]

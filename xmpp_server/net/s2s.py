@@ -75,6 +75,7 @@ class Federation:
         self.router = router
         self._reach = reach
         self._verifications = 0
+        self._closing = False
         self._empty: asyncio.Event | None = None
         runtime.schedule(SWEEP_S, self._sweep)
 
@@ -141,15 +142,37 @@ class Federation:
 
     def ending(self, link: Link) -> None:
         """Give a link no more stanzas."""
-        if isinstance(link, Outgoing) and (lane := self.lanes.get(link.stream.pair)) is not None:
+        for lane in self.lanes.values():
             lane.lost(link)
+
+    def adopt(self, link: Link, pair: Pair) -> None:
+        """Send on a link that the peer has opened for both directions, unless there is one already."""
+        lane = self.lanes.get(pair)
+        if lane is None:
+            lane = self.lanes[pair] = Lane(self, pair)
+        lane.adopt(link)
 
     def closed(self, link: Link, error: StreamError | None) -> None:
         """Forget a connection."""
         self.links.discard(link)
         self.ending(link)
+        self._send_again(link)
         if not self.links and self._empty is not None:
             self._empty.set()
+
+    def _send_again(self, link: Link) -> None:
+        """Give what a lost link's peer has not acknowledged to a new link, or back to its senders (XEP-0198)."""
+        stanzas = link.take_unacknowledged()
+        if not stanzas or self._closing:
+            return
+        worked = self.runtime.now() - link.since >= PROVED_S
+        for stanza in stanzas:
+            try:
+                if not worked:  # it may be this very stanza that the peer cannot bear
+                    raise StanzaError(Condition.REMOTE_SERVER_TIMEOUT, "The server has hung up")
+                self.route(stanza)
+            except StanzaError as error:
+                self.refuse(stanza, error)
 
     async def verify(self, request: DialbackRequest) -> tuple[Verdict, Condition | None]:
         """Ask the authoritative server of a claim."""
@@ -169,7 +192,7 @@ class Federation:
     async def _ask(self, request: DialbackRequest) -> Verdict:
         pair = request.pair.swapped()
         lane = self.lanes.get(pair)
-        if lane is not None and lane.link is not None:
+        if lane is not None and isinstance(lane.link, Outgoing):
             return await lane.link.ask(pair, request.stream_id, request.key)
         link = await self.open(pair, Purpose.VERIFY)
         try:
@@ -225,6 +248,7 @@ class Federation:
         """Close links that nobody uses, and forget lanes that say nothing any more."""
         now = self.runtime.now()
         for link in tuple(self.links):
+            link.check(now)
             if link.established and now - link.last_used > self._reach.idle_s:
                 link.close(None)
         for pair, lane in tuple(self.lanes.items()):
@@ -255,6 +279,7 @@ class Federation:
 
     async def close(self, error: StreamError, timeout_s: float) -> None:
         """Close all links, and wait for that."""
+        self._closing = True
         for link in tuple(self.links):
             if link.established:
                 link.close(error)
@@ -283,7 +308,7 @@ class Federation:
                 "peer": link.peer,
                 "age_s": round(now - link.since),
                 "idle_s": round(now - link.last_used),
-                "queued": 0,
+                "queued": link.unacknowledged,
             }
         for pair, lane in self.lanes.items():
             if lane.link is None:
@@ -304,7 +329,7 @@ class Lane:
     def __init__(self, federation: Federation, pair: Pair) -> None:
         self._federation = federation
         self.pair = pair
-        self.link: Outgoing | None = None
+        self.link: Link | None = None
         self.connecting = False
         self._queue: deque[Stanza] = deque()
         self._bytes = 0
@@ -327,7 +352,7 @@ class Lane:
         """
         link = self.link
         if link is not None:
-            link.send(stanza.wire)
+            link.send(stanza)
             return
         if not self.connecting and self._failure is not None and self._federation.runtime.now() < self._retry_at:
             raise _told(self._failure)
@@ -363,9 +388,18 @@ class Lane:
         log.info(
             "s2s-ready", method=link.ready.result(), trusted=link.stream.trusted, tls=link.tls_version, **link.names
         )
+        self._use(link)
+
+    def adopt(self, link: Link) -> None:
+        """Use a link of the peer's, if there is none yet."""
+        if self.link is None and not self.connecting and link.open:
+            self.forgive()
+            self._use(link)
+
+    def _use(self, link: Link) -> None:
         self.link = link
         for stanza in self._take():
-            link.send(stanza.wire)
+            link.send(stanza)
             _release(stanza)
 
     def _failed(self, failure: LinkError) -> None:
@@ -384,8 +418,8 @@ class Lane:
         self._failure = failure
         self._retry_at = self._federation.runtime.now() + delay_s * random.uniform(0.8, 1.2)  # noqa: S311 - no secret
 
-    def lost(self, link: Outgoing) -> None:
-        """The link is gone; the next stanza makes a new one."""
+    def lost(self, link: Link) -> None:
+        """A link is gone; if it was ours, the next stanza makes a new one."""
         if link is not self.link:
             return
         self.link = None

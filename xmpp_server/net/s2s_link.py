@@ -10,21 +10,32 @@ from typing import Protocol
 import structlog
 
 from xmpp_server.core.hooks import Wait
+from xmpp_server.core.receipts import Ledger, Receipt
 from xmpp_server.errors import Condition, StreamCondition, StreamError
 from xmpp_server.net.connection import Connection, TlsSide
 from xmpp_server.net.runtime import LoopRuntime
 from xmpp_server.net.timers import Timer
 from xmpp_server.net.tls import TlsServer
+from xmpp_server.streams import sm_nonzas
 from xmpp_server.streams.dialback import Pair, Verdict
 from xmpp_server.streams.events import Ended, StartTls
 from xmpp_server.streams.s2s import FederationPolicy, Purpose
 from xmpp_server.streams.s2s_events import DialbackRequest, Proven, Ready, Verified
 from xmpp_server.streams.s2s_in import S2SInStream
 from xmpp_server.streams.s2s_out import S2SOutStream
+from xmpp_server.streams.sm import MODULUS, SmQueue, parse_h
 from xmpp_server.streams.stream import Events, Stream
+from xmpp_server.xml.namespaces import SM
 from xmpp_server.xml.stanza import Stanza
 
 log = structlog.get_logger()
+
+
+#: How long the peer may take to acknowledge (XEP-0198), and how many stanzas.
+ACKNOWLEDGE_S = 60.0
+UNACKNOWLEDGED = 10_000
+
+_ENABLE = f"<enable xmlns='{SM}'/>".encode()
 
 
 class LinkError(Exception):
@@ -74,6 +85,10 @@ class Service(Protocol):
         """Note a connection."""
         ...
 
+    def adopt(self, link: Link, pair: Pair) -> None:
+        """Send on a link that the peer has opened for both directions (XEP-0288)."""
+        ...
+
     def ending(self, link: Link) -> None:
         """Give a link no more stanzas: its stream is being closed."""
         ...
@@ -87,11 +102,14 @@ class Link(ABC):
     """What connections in either direction share (`ConnectionHandler`)."""
 
     __slots__ = (
+        "_asked_at",
         "_backlog",
         "_busy",
         "_connection",
         "_error",
         "_late",
+        "_ledger",
+        "_sent",
         "_service",
         "_timer",
         "last_used",
@@ -112,6 +130,11 @@ class Link(ABC):
         self._busy = False
         self._backlog: Events = []
         self._late: list[bytes] = []
+        #: XEP-0198, once enabled: what we count of the peer's, what it has not acknowledged of ours, and since when
+        #: we wait for an answer.
+        self._ledger: Ledger | None = None
+        self._sent: SmQueue[Stanza] | None = None
+        self._asked_at: float | None = None
         self.since = self.last_used = service.runtime.now()
 
     @property
@@ -134,6 +157,40 @@ class Link(ABC):
     def established(self) -> bool:
         """Whether stanzas pass."""
         return self.open and self.stream.jid is not None and self.stream.deadline is None
+
+    @property
+    def unacknowledged(self) -> int:
+        """How many stanzas the peer has not confirmed."""
+        return 0 if self._sent is None else len(self._sent)
+
+    def send(self, stanza: Stanza) -> None:
+        """Write a stanza; with XEP-0198 keep it until the peer has it."""
+        now = self._service.runtime.now()
+        self.last_used = now
+        if self._connection is None:
+            return
+        self._connection.write(stanza.wire)
+        if self._sent is not None:
+            self._sent.sent(stanza)
+            self._request(now)
+
+    def check(self, now: float) -> None:
+        """Give up a peer that acknowledges nothing; ask one that was silent whether it is there."""
+        if self._asked_at is not None:
+            if now - self._asked_at > ACKNOWLEDGE_S or self.unacknowledged > UNACKNOWLEDGED:
+                log.info("s2s-no-acknowledgement", unacknowledged=self.unacknowledged, **self.names)
+                self.abort()
+        elif self._sent is not None:
+            self._request(now)
+
+    def take_unacknowledged(self) -> list[Stanza]:
+        """Return what the peer may not have got, oldest first, and forget it: the link is gone."""
+        return [] if self._sent is None else self._sent.clear()
+
+    def _request(self, now: float) -> None:
+        if self._asked_at is None and self._connection is not None:
+            self._asked_at = now
+            self._connection.write(sm_nonzas.REQUEST)
 
     def close(self, error: StreamError | None) -> None:
         """End the stream from our side."""
@@ -161,12 +218,12 @@ class Link(ABC):
     def received(self, data: bytes) -> None:
         """Take bytes."""
         now = self._service.runtime.now()
-        self.last_used = now
         if self._busy:
             self._late.append(data)
             return
         self._handle(self.stream.receive(data, now))
         self._write_outgoing()
+        self._settle()
 
     def eof(self) -> None:
         """The peer sends nothing more."""
@@ -195,7 +252,7 @@ class Link(ABC):
     def _handle(self, events: Events) -> None:
         for index, event in enumerate(events):
             if type(event) is Stanza:
-                wait = self._service.take(event)
+                wait = self._manage(event) if event.ns == SM else self._receive(event)
                 if wait is not None:
                     self._backlog = events[index + 1 :]
                     self._suspend(wait)
@@ -206,6 +263,57 @@ class Link(ABC):
             else:
                 self._event(event)
 
+    def _receive(self, stanza: Stanza) -> Wait:
+        """Route a stanza; it is acknowledged once it is safe."""
+        self.last_used = self._service.runtime.now()
+        if self._ledger is None:
+            return self._service.take(stanza)
+        receipt = self._ledger.receive()
+        stanza.receipt = receipt
+        wait = self._service.take(stanza)
+        if wait is None:
+            return None
+        receipt.hold()
+        return _release_after(wait, receipt)
+
+    def _manage(self, element: Stanza) -> Wait:
+        """Take an element of XEP-0198; what comes out of place means nothing."""
+        if element.name == "r" and self._ledger is not None:
+            self._ledger.request(self._acknowledge)
+        elif element.name == "a" and self._sent is not None:
+            self._acknowledged(self._sent, element)
+        elif element.name == "enable":
+            self._enable()
+        elif element.name == "failed":
+            self._sent = None
+            self._asked_at = None
+        return None
+
+    def _enable(self) -> None:
+        """Count from here on (XEP-0198 §3); there is no resumption between servers."""
+        if self._ledger is not None or self._connection is None:
+            return
+        self._ledger = Ledger()
+        self._sent = SmQueue()
+        self._connection.write(sm_nonzas.enabled())
+
+    def _acknowledge(self, handled: int) -> None:
+        if self._connection is not None:
+            self._connection.write(sm_nonzas.acknowledgement(handled % MODULUS))
+
+    def _acknowledged(self, sent: SmQueue[Stanza], element: Stanza) -> None:
+        self._asked_at = None
+        h = parse_h(element.attrs.get("h"))
+        try:
+            if h is None:
+                raise StreamError(StreamCondition.BAD_FORMAT)
+            sent.acknowledge(h)
+        except StreamError as error:
+            self.close(error)
+            return
+        if len(sent):
+            self._request(self._service.runtime.now())
+
     def _take(self, events: Events) -> None:
         """Handle events that came of something else than bytes, in their turn."""
         if self._busy:
@@ -213,6 +321,7 @@ class Link(ABC):
         else:
             self._handle(events)
         self._write_outgoing()
+        self._settle()
 
     def _ended(self, error: StreamError | None) -> None:
         self._error = error
@@ -282,6 +391,10 @@ class Link(ABC):
         """The handshake is over."""
 
     @abstractmethod
+    def _settle(self) -> None:
+        """Go on after something was handled and answered."""
+
+    @abstractmethod
     def _begin(self, connection: Connection) -> None:
         """The connection is there."""
 
@@ -297,10 +410,12 @@ class Link(ABC):
 class Incoming(Link):
     """A connection that another server has made."""
 
-    __slots__ = ("stream",)
+    __slots__ = ("_proven", "stream")
 
     def __init__(self, service: Service) -> None:
         super().__init__(service)
+        #: Pairs that the peer wants to hear from here, until that is possible (XEP-0288).
+        self._proven: list[Pair] = []
         self.stream: S2SInStream = S2SInStream(service.policy, service.runtime.now())
 
     @property
@@ -324,6 +439,11 @@ class Incoming(Link):
     def _begin(self, connection: Connection) -> None:
         pass
 
+    def _settle(self) -> None:
+        """Let our stanzas go this way once the peer knows that it is believed, and SASL's new stream has begun."""
+        while self._proven and self.established:
+            self._service.adopt(self, self._proven.pop())
+
     def _event(self, event: object) -> None:
         if isinstance(event, StartTls):
             self._write_outgoing()
@@ -334,6 +454,8 @@ class Incoming(Link):
         elif isinstance(event, Proven):
             self.method = event.method
             self._watch_deadline()
+            if self.stream.bidi:
+                self._proven.append(Pair(event.local, event.domain))
             log.info("s2s-proven", domain=event.domain, method=event.method, **self.names)
 
     async def _verify(self, request: DialbackRequest) -> None:
@@ -347,11 +469,12 @@ class Incoming(Link):
 class Outgoing(Link):
     """A connection that we make. `ready` ends when stanzas, or questions, can be sent, or with a LinkError."""
 
-    __slots__ = ("_direct", "_questions", "ready", "stream")
+    __slots__ = ("_direct", "_purpose", "_questions", "ready", "stream")
 
     def __init__(self, service: Service, pair: Pair, purpose: Purpose, *, direct: bool) -> None:
         super().__init__(service)
         self._direct = direct
+        self._purpose = purpose
         self.stream: S2SOutStream = S2SOutStream(service.policy, pair, purpose, service.runtime.now())
         self.ready: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._questions: dict[tuple[Pair, str], asyncio.Future[Verdict]] = {}
@@ -361,12 +484,6 @@ class Outgoing(Link):
         """Who talks to whom."""
         pair = self.stream.pair
         return {"direction": "out", "remote": pair.target, "local": pair.sender, "peer": self.peer}
-
-    def send(self, wire: bytes) -> None:
-        """Write a stanza; `ready` is done."""
-        self.last_used = self._service.runtime.now()
-        if self._connection is not None:
-            self._connection.write(wire)
 
     async def ask(self, pair: Pair, stream_id: str, key: str) -> Verdict:
         """Ask the peer, an authoritative server, for its verdict on a key.
@@ -395,6 +512,9 @@ class Outgoing(Link):
         self.stream.tls_established(trusted=trusted)
         self._write_outgoing()
 
+    def _settle(self) -> None:
+        pass
+
     def _begin(self, connection: Connection) -> None:
         if not self._direct:
             self.stream.start()
@@ -407,6 +527,10 @@ class Outgoing(Link):
         elif isinstance(event, Ready):
             self._cancel_timer()
             self.method = event.method
+            if event.acknowledges and self._purpose is Purpose.STANZAS and self._connection is not None:
+                self._ledger = Ledger()
+                self._sent = SmQueue()
+                self._connection.write(_ENABLE)
             self.since = self._service.runtime.now()
             if not self.ready.done():
                 self.ready.set_result(event.method)
@@ -424,6 +548,13 @@ class Outgoing(Link):
             if not answer.done():
                 answer.set_exception(failure)
                 answer.exception()
+
+
+async def _release_after(wait: Awaitable[None], receipt: Receipt) -> None:
+    try:
+        await wait
+    finally:
+        receipt.release()
 
 
 #: What the peer's end of the stream means to whoever waits for it to take a stanza; else it is a time-out.

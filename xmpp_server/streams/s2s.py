@@ -21,6 +21,8 @@ DIALBACK_METHOD: Final = "dialback"
 PROCEED: Final = f"<proceed xmlns='{TLS}'/>".encode()
 STARTTLS: Final = f"<starttls xmlns='{TLS}'/>".encode()
 BIDI: Final = "urn:xmpp:bidi"  # XEP-0288
+#: Elements of XEP-0198 that pass to the driver. Streams between servers are not resumed.
+MANAGEMENT: Final = frozenset({"enable", "enabled", "failed", "r", "a"})
 BIDI_FEATURE: Final = "urn:xmpp:features:bidi"
 
 

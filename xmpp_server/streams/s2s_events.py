@@ -9,9 +9,10 @@ from xmpp_server.streams.dialback import Pair, Verdict
 
 @dataclass(frozen=True, slots=True)
 class Proven:
-    """The peer of an incoming stream may send from `domain`; `method` is for the log."""
+    """The peer of an incoming stream may send from `domain`, and has named `local`; `method` is for the log."""
 
     domain: str
+    local: str
     method: str
 
 
@@ -29,6 +30,8 @@ class Ready:
     """An outgoing stream takes stanzas now, or questions if that is what it is for."""
 
     method: str
+    #: The peer counts stanzas if asked to (XEP-0198).
+    acknowledges: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ from xmpp_server.xml.namespaces import (
     DIALBACK_FEATURE,
     SASL,
     SERVER,
+    SM,
     STREAM,
     STREAM_LIMITS,
     TLS,
@@ -51,12 +52,25 @@ class S2SInStream(Stream):
     Stanzas come out stamped: `sender` and `to` are set, and the peer has proven that it speaks for the sender's domain.
     """
 
-    __slots__ = ("_certified", "_has_certificate", "_id", "_pairs", "_pending", "_proves", "local", "remote", "secure")
+    __slots__ = (
+        "_certified",
+        "_has_certificate",
+        "_id",
+        "_pairs",
+        "_pending",
+        "_proves",
+        "bidi",
+        "local",
+        "remote",
+        "secure",
+    )
     _policy: FederationPolicy
 
     def __init__(self, policy: FederationPolicy, now: float) -> None:
         super().__init__(policy, now)
         self.secure = False
+        #: The peer takes stanzas on this stream, too (XEP-0288).
+        self.bidi = False
         #: What the header named: whom the peer wants to speak for, and to whom.
         self.remote: str | None = None
         self.local: str | None = None
@@ -156,6 +170,10 @@ class S2SInStream(Stream):
             offer = Element("dialback", DIALBACK_FEATURE)
             offer.add("errors")
             features.append(offer)
+        if self.secure:
+            features.append(Element("sm", SM))
+            if not self._certified:
+                features.append(Element("bidi", s2s.BIDI_FEATURE))
         limits = Element("limits", STREAM_LIMITS)
         limits.add("max-bytes", text=str(self._scanner.limits.stanza_bytes))
         features.append(limits)
@@ -230,7 +248,7 @@ class S2SInStream(Stream):
         self._certified.add(domain)
         if self.jid is None:
             self.jid = JID.parse(domain)
-        events.append(Proven(domain, s2s.EXTERNAL))
+        events.append(Proven(domain, self.local or "", s2s.EXTERNAL))
 
     def _authentication_failed(self, failure: SaslError, events: Events) -> None:
         self._state = State.FEATURES
@@ -281,7 +299,7 @@ class S2SInStream(Stream):
             self._pairs.add(pair)
             if self.jid is None:
                 self.jid = JID.parse(pair.sender)
-            events.append(Proven(pair.sender, s2s.DIALBACK_METHOD))
+            events.append(Proven(pair.sender, pair.target, s2s.DIALBACK_METHOD))
             self._establish()
         elif not self.proven:  # §2.2.1: a peer that lies has no further business here
             self._out += header.CLOSING_TAG
@@ -314,6 +332,8 @@ class S2SInStream(Stream):
 
     def _passes(self, element: Stanza) -> bool:
         """Let stanzas pass that are properly addressed, and stamp them."""
+        if element.ns == SM and self._state is not State.FEATURES:
+            return element.name in s2s.MANAGEMENT
         if element.name not in s2s.STANZAS or element.ns not in CONTENT:
             return False
         if self._fault(element) is not None:
@@ -339,6 +359,10 @@ class S2SInStream(Stream):
         if not self._policy.admits(remote, local):
             return StreamError(StreamCondition.POLICY_VIOLATION)
         return None
+
+    def _both_ways(self, _: Stanza, events: Events) -> None:
+        """XEP-0288 §2.1: the peer wants to hear from us on its own stream; whoever is in clear does not."""
+        self.bidi = self.secure
 
     def _peer_error(self, element: Stanza, events: Events) -> None:
         self._out += header.CLOSING_TAG
@@ -370,6 +394,7 @@ _TRANSITIONS: Mapping[tuple[State, str], Transition] = MappingProxyType(
     {
         (State.FEATURES, tag(TLS, "starttls")): S2SInStream._start_tls,
         (State.FEATURES, tag(SASL, "auth")): S2SInStream._start_sasl,
+        (State.FEATURES, tag(s2s.BIDI, "bidi")): S2SInStream._both_ways,
         (State.SASL, tag(SASL, "response")): S2SInStream._continue_sasl,
         (State.SASL, tag(SASL, "abort")): S2SInStream._abort_sasl,
         (State.FEATURES, _RESULT): S2SInStream._claim,

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import NoReturn, TypeAlias
 
 from xmpp_server.errors import SaslError, StreamCondition, StreamError
-from xmpp_server.jid import JID
+from xmpp_server.jid import JID, JIDMalformed
 from xmpp_server.streams import dialback, header, s2s, sasl_profile
 from xmpp_server.streams.dialback import Pair, Verdict
 from xmpp_server.streams.events import StartTls
@@ -16,7 +16,7 @@ from xmpp_server.streams.s2s import FederationPolicy, Purpose
 from xmpp_server.streams.s2s_events import Ready, Verified
 from xmpp_server.streams.stream import Events, State, Stream
 from xmpp_server.xml.element import Element, tag
-from xmpp_server.xml.namespaces import DIALBACK, DIALBACK_FEATURE, SASL, STREAM, TLS
+from xmpp_server.xml.namespaces import CLIENT, DIALBACK, DIALBACK_FEATURE, SASL, SM, STREAM, TLS
 from xmpp_server.xml.scanner import StreamHeader
 from xmpp_server.xml.stanza import Stanza
 
@@ -25,6 +25,7 @@ OPEN_QUESTIONS = 100
 
 _STREAM_ID_CHARACTERS = 1024
 _BOUND = State.BOUND
+_BIDI = f"<bidi xmlns='{s2s.BIDI}'/>".encode()
 
 
 class _Phase(Enum):
@@ -43,7 +44,18 @@ class S2SOutStream(Stream):
     With `Purpose.VERIFY` it is ready without anybody having been authenticated.
     """
 
-    __slots__ = ("_authenticated", "_id", "_knows_dialback", "_phase", "_purpose", "_questions", "_trusted", "pair")
+    __slots__ = (
+        "_acknowledges",
+        "_authenticated",
+        "_id",
+        "_knows_dialback",
+        "_phase",
+        "_purpose",
+        "_questions",
+        "_trusted",
+        "bidi",
+        "pair",
+    )
     _policy: FederationPolicy
 
     def __init__(self, policy: FederationPolicy, pair: Pair, purpose: Purpose, now: float) -> None:
@@ -55,6 +67,9 @@ class S2SOutStream(Stream):
         #: None in clear; then whether the certificate proves the peer's domain.
         self._trusted: bool | None = None
         self._authenticated = False
+        self._acknowledges = False
+        #: We take stanzas on this stream, too (XEP-0288).
+        self.bidi = False
         #: The header declares the namespace of dialback: what servers did before features told of it.
         self._knows_dialback = False
         self._questions: dict[tuple[Pair, str], None] = {}
@@ -125,6 +140,7 @@ class S2SOutStream(Stream):
     def _choose(self, element: Stanza, events: Events) -> None:
         """Take the next step that the peer's features allow."""
         features = element.element
+        self._acknowledges = features.find("sm", SM) is not None
         if not self.secure:
             if features.find("starttls", TLS) is not None:
                 self._out += s2s.STARTTLS
@@ -136,7 +152,11 @@ class S2SOutStream(Stream):
             raise StreamError(StreamCondition.NOT_AUTHORIZED, "The server's certificate does not prove its domain")
         if self._authenticated or self._purpose is Purpose.VERIFY:
             self._establish(s2s.EXTERNAL, events)
-        elif self.secure and _offers_external(features):
+            return
+        if self.secure and features.find("bidi", s2s.BIDI_FEATURE) is not None:
+            self._out += _BIDI
+            self.bidi = True
+        if self.secure and _offers_external(features):
             self._out += _auth(self.pair.sender)
             self._phase = _Phase.SASL
         else:
@@ -157,7 +177,7 @@ class S2SOutStream(Stream):
         self.jid = JID.parse(self.pair.target)
         self._scanner.limits = self._limits.after_auth
         self._scanner.step = False
-        events.append(Ready(method))
+        events.append(Ready(method, self._acknowledges))
 
     # what the peer answers
 
@@ -218,13 +238,29 @@ class S2SOutStream(Stream):
         _TRANSITIONS.get(key, S2SOutStream._unexpected)(self, element, events)
 
     def _passes(self, element: Stanza) -> bool:
-        return False
+        """Let acknowledgements pass, and with XEP-0288 stanzas from the one domain that we have connected to."""
+        if self._phase is not _Phase.READY:
+            return False
+        if element.ns == SM:
+            return element.name in s2s.MANAGEMENT
+        if not self.bidi or element.ns != CLIENT or element.name not in s2s.STANZAS:
+            return False
+        try:
+            sender, to = JID.parse(element.attrs["from"]), JID.parse(element.attrs["to"])
+        except (KeyError, JIDMalformed):
+            return False
+        if (sender.domainpart, to.domainpart) != (self.pair.target, self.pair.sender):
+            return False
+        element.stamp(sender, to, b" from='%b'" % sender.encoded)
+        return True
 
     def _authentication_failed(self, failure: SaslError, events: Events) -> None:
         raise StreamError(StreamCondition.NOT_AUTHORIZED)
 
     def _unexpected(self, element: Stanza, events: Events) -> NoReturn:
-        """Nothing else comes on this stream: stanzas least of all, since the peer has not been authenticated."""
+        """Nothing else comes on this stream: stanzas of others least of all."""
+        if element.name in s2s.STANZAS and self.bidi and self._phase is _Phase.READY:
+            raise StreamError(StreamCondition.INVALID_FROM)
         if element.name in s2s.STANZAS:
             raise StreamError(StreamCondition.NOT_AUTHORIZED, "Open a stream of your own")
         raise StreamError(StreamCondition.UNSUPPORTED_STANZA_TYPE)
