@@ -51,7 +51,9 @@ class Play:
         if action in ("message", "iq"):
             self._send(action)
         elif action == "passes":
-            self.world.passes(number)
+            for _ in range(number):
+                self.world.passes(1)
+                self._listen()  # it is a client that answers
         elif action == "asks":
             self.romeo.says("<r xmlns='urn:xmpp:sm:3'/>")
         elif action == "connects":
@@ -103,6 +105,7 @@ class Play:
                 self.covered.append(int(element.attrs["h"]))
                 continue
             if element.name == "r":
+                self.romeo.says(f"<a xmlns='urn:xmpp:sm:3' h='{self.heard}'/>")
                 continue
             self.heard += 1
             assert ident != "invented"
