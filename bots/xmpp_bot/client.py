@@ -26,7 +26,7 @@ from xmpp_bot.rooms import Rooms
 from xmpp_bot.store import Store
 
 #: By the numbers of their XEPs.
-PLUGINS = (4, 30, 45, 50, 66, 85, 92, 115, 198, 199, 203, 308, 313, 359, 363, 410, 425, 444)
+PLUGINS = (4, 30, 45, 50, 66, 85, 92, 115, 198, 203, 308, 313, 359, 363, 410, 425, 444)
 LONGEST_PAUSE_S = 60.0
 #: A silent connection is asked after so long, and given up when no answer comes in the other time.
 PING_S, PING_TIMEOUT_S = 120, 30
@@ -56,6 +56,7 @@ class Client(slixmpp.ClientXMPP):
         self.enable_starttls = not config.direct_tls
         self.auto_authorize = {"accept": True, "mutual": True, "refuse": False, "ignore": None}[config.subscriptions]
         self.auto_subscribe = config.subscriptions == "mutual"
+        self.register_plugin("xep_0199", {"keepalive": True, "interval": PING_S, "timeout": PING_TIMEOUT_S})
         for plugin in PLUGINS:
             self.register_plugin(f"xep_{plugin:04}")
         self.plugin["feature_mechanisms"].unencrypted_scram = False
@@ -112,8 +113,11 @@ class Client(slixmpp.ClientXMPP):
         await self._request(self.plugin["xep_0045"].set_role(slixmpp.JID(room), nick, "none", reason=reason), "kick")
 
     async def retract(self, room: str, stanza_id: str, reason: str) -> None:
-        """Take a message back (XEP-0425)."""
-        await self._request(self.plugin["xep_0425"].moderate(slixmpp.JID(room), stanza_id, reason), "retract")
+        """Take a message back (XEP-0425); many servers cannot, which is no reason to do nothing else."""
+        try:
+            await self._request(self.plugin["xep_0425"].moderate(slixmpp.JID(room), stanza_id, reason), "retract")
+        except Refusal:
+            return
 
     def occupants(self, room: str) -> list[str]:
         """Nicks in a room."""
@@ -167,7 +171,6 @@ class Client(slixmpp.ClientXMPP):
     async def _begin(self) -> None:
         """Be there: presence, the archive, rooms, then what the bot does by itself."""
         self._pause_s = 1.0
-        self.plugin["xep_0199"].enable_keepalive(PING_S, PING_TIMEOUT_S)
         self.adhoc.offer()
         try:
             await self.get_roster(timeout=REQUEST_TIMEOUT_S)

@@ -71,6 +71,7 @@ class BotProcess:
         self.jid = f"{name}@{DOMAIN}"
         #: Lines in the log that are no complaint.
         self.expected: set[str] = set()
+        self.folder = folder
         self._file = file
         self._log = folder / "bot.log"
         self._config = folder / "bot.toml"
