@@ -54,7 +54,8 @@ async def serve(config: Config) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    store = Store(config.database, Prefs(config.preferences.default), full=config.durability == "full")
+    default = Prefs(config.preferences.default)
+    store = Store(config.database, default, full=config.durability == "full", search=config.search.enabled)
     await store.open()
     link = Link(config.server, Service(config, store))
     purging = asyncio.create_task(_purge(config, store), name="purge")

@@ -16,7 +16,9 @@ _STAMP = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d+))?(Z|[+-]\d\d:\d
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 #: Ids in one form; a page holds no more anyway.
 MOST_IDS = 100
-_FIELDS = ("FORM_TYPE", "with", "start", "end", "before-id", "after-id", "ids", "include-groupchat")
+#: XEP-0431 §3.
+FULLTEXT = "{urn:xmpp:fulltext:0}fulltext"
+_FIELDS = ("FORM_TYPE", "with", "start", "end", "before-id", "after-id", "ids", "include-groupchat", FULLTEXT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,8 @@ class Query:
     ids: tuple[str, ...] = ()
     groupchat: bool = True
     flipped: bool = False
+    #: Words to be found (XEP-0431).
+    text: str | None = None
     #: Of the page (XEP-0059): what stands behind and before it; "" for `before` is the last page.
     after: str | None = None
     before: str | None = None
@@ -69,6 +73,7 @@ class Query:
             after_id=_one(fields, "after-id"),
             ids=_ids(fields),
             groupchat=_one(fields, "include-groupchat") not in ("false", "0"),
+            text=_one(fields, FULLTEXT),
             flipped=query.find(f"{{{MAM}}}flip-page") is not None,
             after=after,
             before=before,
@@ -76,8 +81,8 @@ class Query:
         )
 
 
-def form() -> ET.Element:
-    """Return the form of the fields that are understood (§4.1.1)."""
+def form(*, search: bool) -> ET.Element:
+    """Return the form of the fields that are understood (§4.1.1); the archive can be searched or not."""
     query = ET.Element(f"{{{MAM}}}query")
     x = ET.SubElement(query, f"{{{DATA_FORMS}}}x", {"type": "form"})
     kinds = {
@@ -86,7 +91,7 @@ def form() -> ET.Element:
         "ids": "list-multi",
         "include-groupchat": "boolean",
     }
-    for name in _FIELDS:
+    for name in _FIELDS if search else _FIELDS[:-1]:
         field = ET.SubElement(x, f"{{{DATA_FORMS}}}field", {"type": kinds.get(name, "text-single"), "var": name})
         if name == "FORM_TYPE":
             ET.SubElement(field, f"{{{DATA_FORMS}}}value").text = MAM

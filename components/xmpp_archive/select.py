@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from sqlalchemy import ColumnElement, Connection, func, select
+from typing import TypeAlias
+
+from sqlalchemy import ColumnElement, Connection, TextClause, func, select
 
 from components.xmpp_archive.batch import first_id
 from components.xmpp_archive.errors import RequestError
 from components.xmpp_archive.query import Query
+from components.xmpp_archive.search import matches
 from components.xmpp_archive.tables import entries, owners
+
+Conditions: TypeAlias = list[ColumnElement[bool] | TextClause]
 
 #: Ranges are counted as far as this; larger ones have no count in the answer (XEP-0059 §2.6 allows it).
 COUNTED = 10_000
@@ -33,10 +38,10 @@ def check_ids(database: Connection, owner: int, query: Query) -> None:
             raise RequestError("item-not-found", "cancel", "There is no entry of this id")
 
 
-def conditions(owner: int, query: Query) -> list[ColumnElement[bool]]:
+def conditions(owner: int, query: Query) -> Conditions:
     """Return what the rows of the whole range fulfil."""
     column = entries.c
-    wanted: list[ColumnElement[bool]] = [column.owner == owner]
+    wanted: Conditions = [column.owner == owner]
     if query.contact is not None:
         bare, _, resource = query.contact.partition("/")
         wanted.append(column.contact == bare)
@@ -44,6 +49,8 @@ def conditions(owner: int, query: Query) -> list[ColumnElement[bool]]:
             wanted.append(column.resource == resource)
     if query.ids:
         wanted.append(column.id.in_(query.ids))
+    if query.text is not None:
+        wanted.append(matches(owner, query.text))
     if not query.groupchat:
         wanted.append(column.groupchat.is_(False))
     if query.after_id is not None:
@@ -57,7 +64,7 @@ def conditions(owner: int, query: Query) -> list[ColumnElement[bool]]:
     return wanted
 
 
-def count(database: Connection, wanted: list[ColumnElement[bool]], limit: int | None) -> int | None:
+def count(database: Connection, wanted: Conditions, limit: int | None) -> int | None:
     """Return how many rows there are; None if they are more than `limit`."""
     if limit is None:
         return database.execute(select(func.count()).select_from(entries).where(*wanted)).scalar()
@@ -66,7 +73,7 @@ def count(database: Connection, wanted: list[ColumnElement[bool]], limit: int | 
     return number if number <= limit else None
 
 
-def page(database: Connection, wanted: list[ColumnElement[bool]], query: Query) -> tuple[list[tuple[str, str]], bool]:
+def page(database: Connection, wanted: Conditions, query: Query) -> tuple[list[tuple[str, str]], bool]:
     """Return (id, stanza) of a page in the order of time, and whether nothing is left behind it."""
     column = entries.c
     found = select(column.id, column.stanza).where(*wanted)

@@ -58,10 +58,12 @@ class Service:
     async def _query(self, owner: str, payload: ET.Element) -> str:
         pages = self._config.pages
         query = Query.parse(payload, pages.default, pages.most)
+        if query.text is not None and not self._config.search.enabled:
+            raise RequestError("feature-not-implemented", "cancel", "This archive cannot be searched")
         return answers.page(await self._store.page(owner, query), query, pages.most_bytes)
 
     async def _form(self, _owner: str, _payload: ET.Element) -> str:
-        return ET.tostring(form(), "unicode")
+        return ET.tostring(form(search=self._config.search.enabled), "unicode")
 
     async def _metadata(self, owner: str, _payload: ET.Element) -> str:
         return answers.metadata(await self._store.bounds(owner))

@@ -61,6 +61,12 @@ class Keep(Table, frozen=True, kw_only=True):
     purge_interval_s: Seconds = 3600.0
 
 
+class Search(Table, frozen=True, kw_only=True):
+    """Full text search (XEP-0431)."""
+
+    enabled: bool = False
+
+
 class Log(Table, frozen=True, kw_only=True):
     """What is logged on standard error."""
 
@@ -77,6 +83,7 @@ class Config(Table, frozen=True, kw_only=True):
     preferences: Preferences = Preferences()
     pages: Pages = Pages()
     keep: Keep = Keep()
+    search: Search = Search()
     log: Log = Log()
 
     @property

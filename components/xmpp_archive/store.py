@@ -17,6 +17,7 @@ from sqlalchemy import Connection, Engine, create_engine, delete, event, func, s
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.exc import SQLAlchemyError
 
+from components.xmpp_archive import search as searching
 from components.xmpp_archive import select as selecting
 from components.xmpp_archive.batch import Entry, Erasure, Item, first_id, stamp_ms
 from components.xmpp_archive.errors import ArchiveError
@@ -70,10 +71,11 @@ class Owner:
 class Store:
     """All methods raise ArchiveError; `prefs` are those of users who have said nothing."""
 
-    def __init__(self, path: Path, prefs: Prefs, *, full: bool = False) -> None:
+    def __init__(self, path: Path, prefs: Prefs, *, full: bool = False, search: bool = False) -> None:
         self._path = path
         self._default = prefs
         self._full = full
+        self._search = search
         self._writing = ThreadPoolExecutor(1, "archive-writer")
         self._reading = ThreadPoolExecutor(1, "archive-reader")
         self._engine: Engine | None = None
@@ -146,12 +148,25 @@ class Store:
         new = 0
         for item in items:
             if isinstance(item, Erasure):
-                new += _insert(database, rows)
+                new += self._insert(database, rows)
                 rows = []
                 self._erase(database, item.owner)
             elif (row := self._row(database, item)) is not None:
                 rows.append(row)
-        return new + _insert(database, rows)
+        return new + self._insert(database, rows)
+
+    def _insert(self, database: Connection, rows: list[_Values]) -> int:
+        if not rows:
+            return 0
+        if not self._search:
+            return database.exec_driver_sql(ADD_ENTRY, rows).rowcount
+        new = 0
+        for row in rows:
+            if database.exec_driver_sql(ADD_ENTRY, row).rowcount == 1:
+                owner, ident, *_, stanza = row
+                searching.add(database, owner, ident, stanza)
+                new += 1
+        return new
 
     def _row(self, database: Connection, entry: Entry) -> _Values | None:
         owner = self._owners.get(entry.owner) or self._owner(database, entry.owner, room=entry.room)
@@ -174,6 +189,8 @@ class Store:
         number = selecting.owner_number(database, jid)
         if number is not None:
             database.execute(delete(entries).where(entries.c.owner == number))
+            if self._search:
+                searching.remove(database, number, None)
             database.execute(delete(owners).where(owners.c.number == number))
         self._owners.pop(jid, None)
 
@@ -192,6 +209,8 @@ class Store:
                     doomed += database.execute(oldest.limit(min(_PURGED, number - most))).scalars()
             if doomed:
                 database.execute(delete(entries).where(column.owner == owner, column.id <= doomed[-1]))
+                if self._search:
+                    searching.remove(database, owner, doomed[-1])
             return len(doomed)
 
         return await self._on(self._writing, lambda: self._transaction(work))
@@ -224,6 +243,8 @@ class Store:
             if version > VERSION:
                 raise ArchiveError(f"{self._path} is of a newer version of this program")
             metadata.create_all(writer)
+            if self._search:
+                writer.exec_driver_sql(searching.CREATE)
             writer.exec_driver_sql(f"PRAGMA user_version={VERSION}")
         self._writer = writer
 
@@ -269,12 +290,6 @@ class Store:
             return await asyncio.get_running_loop().run_in_executor(thread, work)
         except (SQLAlchemyError, OSError) as error:
             raise ArchiveError(str(error)) from error
-
-
-def _insert(database: Connection, rows: list[_Values]) -> int:
-    if not rows:
-        return 0
-    return database.exec_driver_sql(ADD_ENTRY, rows).rowcount
 
 
 def _prefs(text: str | None) -> Prefs | None:

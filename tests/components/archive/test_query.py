@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from components.xmpp_archive.answers import stamp
 from components.xmpp_archive.errors import RequestError
-from components.xmpp_archive.query import Query, form
+from components.xmpp_archive.query import FULLTEXT, Query, form
 
 FORM = "<field var='FORM_TYPE'><value>urn:xmpp:mam:2</value></field>"
 
@@ -80,8 +80,9 @@ def test_form_of_another_type() -> None:
 
 
 def test_the_form_that_is_offered_can_be_submitted() -> None:
-    names = [one.get("var") for one in form().iter("{jabber:x:data}field")]
-    assert {"with", "start", "end", "before-id", "after-id", "ids"} <= set(names)
+    names = [one.get("var") for one in form(search=True).iter("{jabber:x:data}field")]
+    assert {"with", "start", "end", "before-id", "after-id", "ids", FULLTEXT} <= set(names)
+    assert FULLTEXT not in [one.get("var") for one in form(search=False).iter("{jabber:x:data}field")]
 
 
 @given(st.integers(0, 253_402_300_799_999))

@@ -10,7 +10,7 @@ from msgspec import Meta
 
 from xmpp_server.core.component_line import Line
 from xmpp_server.core.host import Host
-from xmpp_server.core.module import Inbound, Module, Order, Outbound, Xep
+from xmpp_server.core.module import Disco, Inbound, Module, Order, Outbound, Xep
 from xmpp_server.im.offline import keeping
 from xmpp_server.jid import JID
 from xmpp_server.modules.archive import protocol
@@ -31,6 +31,8 @@ class ArchiveConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     component: str = "archive.{domain}"
     #: Whether rooms have archives, too.
     rooms: bool = True
+    #: Whether the archive can search (XEP-0431): told to clients.
+    search: bool = False
     #: Messages in one batch, and how long the archive may take for one.
     batch_entries: Annotated[int, Meta(ge=1, le=1000)] = 250
     answer_s: Annotated[float, Meta(gt=0)] = 15.0
@@ -46,6 +48,7 @@ class Archive(Module):
     name = "archive"
     xeps = (
         Xep(313, "1.1.3", "by the archive component; groupchat is in the archives of rooms only"),
+        Xep(431, "0.2.0", "by the archive component, of accounts; off by default"),
         Xep(441, "0.2.0", "by the archive component"),
     )
     account_features = FEATURES
@@ -74,6 +77,8 @@ class Archive(Module):
         host.hooks.iq_request.add(asking.account, Order.DELIVER)
         host.hooks.account_deleted.add(lambda jid: self._handover.add(protocol.erasure(jid)))
         host.router.components.connected.add(self._connected)
+        if config.search:
+            host.hooks.account_disco.add(self._describe)
         muc = host.modules.get(Muc)
         if config.rooms and isinstance(muc, Muc):
             Rooms(muc, self._handover, asking)
@@ -109,6 +114,11 @@ class Archive(Module):
         known = str(to.bare) in account.roster
         ident = account.host.ids.new()
         self._handover.add(protocol.entry(ident, account.jid, to, stanza, in_roster=known), stanza.receipt)
+
+    @staticmethod
+    def _describe(disco: Disco) -> None:
+        if not disco.node:
+            disco.features.add("urn:xmpp:fulltext:0")
 
     def _connected(self, line: Line) -> None:
         if self._component in line.component.domains:
