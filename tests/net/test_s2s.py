@@ -151,6 +151,24 @@ async def test_a_peer_that_acknowledges_nothing_is_given_up(tmp_path, authority,
         assert await bounced(romeo, "lost") == "remote-server-timeout"  # the link had not worked for long
 
 
+async def test_presence_ends_with_a_server_that_is_gone_for_good(tmp_path, monkeypatch):
+    monkeypatch.setattr(s2s, "GRACE_S", 0.1)
+    async with pair(tmp_path, S2S(), S2S()) as (first, second):
+        romeo, juliet = await federation.login(first, "romeo"), await federation.login(second, "juliet")
+        romeo.send("<presence/>")
+        juliet.send(f"<presence to='romeo@{A}'/>")
+        await romeo.until(lambda element: element.get("from") == juliet.jid)
+        assert second.federating is not None
+        links = second.federating.federation
+        monkeypatch.setattr(links, "route", lambda stanza: None)  # it says nothing any more
+        juliet.abort()
+        await second.federating.stop_listening()
+        for link in tuple(links.links):
+            link.abort()
+        gone = await romeo.until(lambda element: element.get("from") == juliet.jid)
+        assert gone.get("type") == "unavailable"
+
+
 class TarPit:
     """Accepts connections and does with them what a hostile or a sick server does."""
 

@@ -7,6 +7,7 @@ import random
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
 import structlog
 
@@ -19,6 +20,7 @@ from xmpp_server.net.dns import LookupFailedError, NoServerError, Resolver, Targ
 from xmpp_server.net.peer_trust import PeerTrust
 from xmpp_server.net.runtime import LoopRuntime
 from xmpp_server.net.s2s_link import Incoming, Link, LinkError, Outgoing
+from xmpp_server.net.s2s_presence import Presences
 from xmpp_server.net.tls import ALPN_XMPP_SERVER, TlsServer
 from xmpp_server.net.tls_client import TlsClient
 from xmpp_server.streams.dialback import Pair, Verdict
@@ -43,6 +45,8 @@ BACKOFF_S = (1.0, 300.0)
 PROVED_S = 10.0
 #: Questions to authoritative servers at one time.
 VERIFICATIONS = 64
+#: After a link was lost, until we look whether the people who were available there still are.
+GRACE_S = 30.0
 #: How often idle links are looked for.
 SWEEP_S = 30.0
 
@@ -76,6 +80,7 @@ class Federation:
         self._reach = reach
         self._verifications = 0
         self._closing = False
+        self._presences = Presences()
         self._empty: asyncio.Event | None = None
         runtime.schedule(SWEEP_S, self._sweep)
 
@@ -116,6 +121,8 @@ class Federation:
 
     def take(self, stanza: Stanza) -> Wait:
         """Route a stanza from a peer that has proven its domain."""
+        if stanza.name == "presence":
+            self._presences.note(stanza)
         wait = self.router.route(stanza)
         return None if wait is None else self.router.guard(stanza, wait)
 
@@ -157,6 +164,10 @@ class Federation:
         self.links.discard(link)
         self.ending(link)
         self._send_again(link)
+        for domain in _remotes(link):
+            if domain in self._presences and not self._closing:
+                local = link.names["local"]
+                self.runtime.schedule(GRACE_S, partial(self._look_after, Pair(local, domain)))
         if not self.links and self._empty is not None:
             self._empty.set()
 
@@ -173,6 +184,25 @@ class Federation:
                 self.route(stanza)
             except StanzaError as error:
                 self.refuse(stanza, error)
+
+    def _look_after(self, pair: Pair) -> None:
+        """See whether the server of people who were available is there, some time after a link with it was lost."""
+        domain = pair.target
+        if self._closing or domain not in self._presences or any(domain in _remotes(link) for link in self.links):
+            return
+        lane = self.lanes.get(pair)
+        if lane is None:
+            lane = self.lanes[pair] = Lane(self, pair)
+        lane.connect()
+
+    def unreachable(self, domain: str) -> None:
+        """Nobody there is available any more, as far as we can tell."""
+        if any(link.established and domain in _remotes(link) for link in self.links):
+            return
+        for stanza in self._presences.end(domain):
+            wait = self.router.route(stanza)
+            if wait is not None:
+                self.runtime.spawn(self.router.guard(stanza, wait), "s2s-presence")
 
     async def verify(self, request: DialbackRequest) -> tuple[Verdict, Condition | None]:
         """Ask the authoritative server of a claim."""
@@ -362,7 +392,11 @@ class Lane:
         self._bytes += len(stanza.wire)
         if stanza.receipt is not None:
             stanza.receipt.hold()
-        if not self.connecting:
+        self.connect()
+
+    def connect(self) -> None:
+        """See to a link, unless there is one or will be."""
+        if self.link is None and not self.connecting:
             self.connecting = True
             self._federation.runtime.spawn(self._connect(), "s2s-connect")
 
@@ -410,6 +444,7 @@ class Lane:
         for stanza in self._take():
             self._federation.refuse(stanza, _told(failure))
             _release(stanza)
+        self._federation.unreachable(self.pair.target)
 
     def _note(self, failure: LinkError) -> None:
         first, last = BACKOFF_S
