@@ -24,7 +24,7 @@ def page(found: Page, query: Query, most_bytes: int) -> str:
     rows, complete = _fitting(found, most_bytes)
     ordered = list(reversed(rows)) if query.backwards else rows
     shown = list(reversed(ordered)) if query.flipped else ordered
-    results = "".join(_result(row, query.queryid) for row in shown)
+    results = "".join(result(row, query.queryid) for row in shown)
     return results + _fin(ordered, found.count, complete)
 
 
@@ -49,7 +49,8 @@ def _fitting(found: Page, most_bytes: int) -> tuple[list[Row], bool]:
     return found.rows, found.complete
 
 
-def _result(row: Row, queryid: str | None) -> str:
+def result(row: Row, queryid: str | None) -> str:
+    """Return `<result/>` with one entry."""
     query = "" if queryid is None else f" queryid={quoteattr(queryid)}"
     return (
         f"<result xmlns='{MAM}'{query} id={quoteattr(row.id)}><forwarded xmlns='urn:xmpp:forward:0'>"

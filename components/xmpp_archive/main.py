@@ -12,10 +12,10 @@ from pathlib import Path
 import click
 import structlog
 
+from components.xmpp_archive.commands import erase, export, opened, purge
 from components.xmpp_archive.config import ConfigError, load
 from components.xmpp_archive.errors import ArchiveError
 from components.xmpp_archive.link import Link
-from components.xmpp_archive.preferences import Prefs
 from components.xmpp_archive.service import Service
 from components.xmpp_archive.settings import Config
 from components.xmpp_archive.store import Store
@@ -23,13 +23,14 @@ from components.xmpp_archive.store import Store
 log = structlog.get_logger(__name__)
 
 
-@click.command()
+@click.group(invoke_without_command=True)
 @click.option(
     "--config", "path", type=click.Path(path_type=Path), default="archive.toml", show_default=True, help="The settings."
 )
 @click.option("--check", is_flag=True, help="Only check the settings.")
-def main(path: Path, check: bool) -> None:
-    """Keep the messages of an XMPP server, and find them again.
+@click.pass_context
+def main(context: click.Context, path: Path, check: bool) -> None:
+    """Keep the messages of an XMPP server, and find them again; without a command, run until stopped.
 
     Exit codes: 0 stopped by SIGTERM or SIGINT, 1 failed, 2 wrong settings.
     """
@@ -38,7 +39,8 @@ def main(path: Path, check: bool) -> None:
     except ConfigError as error:
         click.echo(f"xmpp-archive: {error}", err=True)
         sys.exit(2)
-    if check:
+    context.obj = config
+    if check or context.invoked_subcommand is not None:
         return
     _configure_log(config.log.level)
     try:
@@ -48,14 +50,17 @@ def main(path: Path, check: bool) -> None:
         sys.exit(1)
 
 
+for _command in (export, erase, purge):
+    main.add_command(_command)
+
+
 async def serve(config: Config) -> None:
     """Run until SIGTERM or SIGINT."""
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    default = Prefs(config.preferences.default)
-    store = Store(config.database, default, full=config.durability == "full", search=config.search.enabled)
+    store = opened(config)
     await store.open()
     link = Link(config.server, Service(config, store))
     purging = asyncio.create_task(_purge(config, store), name="purge")

@@ -48,7 +48,7 @@ class Archive(Module):
     name = "archive"
     xeps = (
         Xep(313, "1.1.3", "by the archive component; groupchat is in the archives of rooms only"),
-        Xep(431, "0.2.0", "by the archive component, of accounts; off by default"),
+        Xep(431, "0.2.0", "by the archive component, of accounts, if configured"),
         Xep(441, "0.2.0", "by the archive component"),
     )
     account_features = FEATURES
