@@ -192,11 +192,11 @@ async def _turn(config: Config) -> AsyncIterator[Finding]:
     if not services:
         yield Finding("turn", Level.OK, "no services are configured")
     for service in services:
-        name = f"{service.type} {service.host}:{service.real_port}/{service.real_transport}"
         reason = unchecked(service)
         if reason:
-            yield Finding("turn", Level.OK, f"{name}: not tried: {reason}")
+            yield Finding("turn", Level.OK, f"{service.type} {service.host}: not tried: {reason}")
             continue
+        name = f"{service.type} {service.host}:{service.real_port}/{service.real_transport}"
         try:
             text = await check_service(service, JID.parse(f"check@{config.domains[0]}"), datetime.now(UTC))
         except TurnError as problem:

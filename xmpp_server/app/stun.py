@@ -79,7 +79,6 @@ class Address:
 class Response:
     """An answer: `error` is 0 for success."""
 
-    transaction: bytes
     error: int
     reason: str
     realm: bytes
@@ -91,16 +90,22 @@ class Response:
 class Request:
     """One request, and the recognition of its answer."""
 
-    def __init__(self, method: Method, attributes: Sequence[tuple[Attribute, bytes]], login: Login | None) -> None:
+    def __init__(
+        self,
+        method: Method,
+        attributes: Sequence[tuple[Attribute, bytes]],
+        login: Login | None,
+        transaction: bytes | None = None,
+    ) -> None:
         self._method = method
-        self._transaction = secrets.token_bytes(12)
+        self._transaction = transaction or secrets.token_bytes(12)
         self._key = None if login is None else login.key
         parts = list(attributes)
         if login is not None:
             parts += [
                 (Attribute.USERNAME, login.username.encode()),
-                (Attribute.REALM, login.realm),
                 (Attribute.NONCE, login.nonce),
+                (Attribute.REALM, login.realm),
             ]
         body = b"".join(_attribute(kind, value) for kind, value in parts)
         if self._key is not None:
@@ -129,7 +134,6 @@ class Request:
             return None
         error, reason = _error(values.get(Attribute.ERROR_CODE, b"")) if failed else (0, "")
         return Response(
-            transaction=transaction,
             error=error,
             reason=reason,
             realm=values.get(Attribute.REALM, b""),
@@ -178,9 +182,9 @@ def _read(data: bytes) -> tuple[int, bytes, dict[int, bytes]]:
     values: dict[int, bytes] = {}
     at = HEADER.size
     while at < len(data):
-        number, size = _ATTRIBUTE.unpack_from(data, at)
+        number, size = _ATTRIBUTE.unpack_from(data, at)  # all lengths are multiples of four: there are four bytes
         at += _ATTRIBUTE.size
-        if at + size > len(data):
+        if at + size + -size % 4 > len(data):
             raise StunError("an attribute is longer than the answer")
         if Attribute.MESSAGE_INTEGRITY not in values:  # what comes behind is not covered (RFC 8489 §14.5)
             values.setdefault(number, data[at : at + size])
@@ -190,7 +194,7 @@ def _read(data: bytes) -> tuple[int, bytes, dict[int, bytes]]:
 
 def _is_genuine(data: bytes, key: bytes) -> bool:
     at = HEADER.size
-    while at + _ATTRIBUTE.size <= len(data):
+    while at < len(data):  # `_read` has found all lengths to be right
         number, size = _ATTRIBUTE.unpack_from(data, at)
         if number == Attribute.MESSAGE_INTEGRITY:
             kind, _, cookie, transaction = HEADER.unpack_from(data)

@@ -105,7 +105,7 @@ async def _allocate(line: Line, given: Credentials | None) -> str:
     """RFC 8656 §7: the first request only learns the realm."""
     answer = await line.ask(stun.allocation(None))
     if not answer.error:
-        await line.ask(stun.release(None))
+        await _release(line, None)
         raise TurnError(
             "relays for anybody, without a password", "set use-auth-secret (or lt-cred-mech) there: it will be misused"
         )
@@ -120,8 +120,14 @@ async def _allocate(line: Line, given: Credentials | None) -> str:
         answer = await line.ask(stun.allocation(login))
     if answer.error:
         raise _refusal(answer)
-    await line.ask(stun.release(login))
+    await _release(line, login)
     return _judge(answer)
+
+
+async def _release(line: Line, login: Login | None) -> None:
+    """Give the relay back; if that fails it ends by itself, after ten minutes."""
+    with contextlib.suppress(TimeoutError, OSError):
+        await line.ask(stun.release(login))
 
 
 def _judge(answer: Response) -> str:
