@@ -12,6 +12,7 @@ import subprocess
 import threading
 import time
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from pathlib import Path
 
 import dns.flags
@@ -140,6 +141,16 @@ class Peer(ABC):
                     return False
         return True
 
+    @contextlib.contextmanager
+    def paused(self) -> Iterator[None]:
+        """Let it do nothing for a while."""
+        assert self._process is not None
+        os.killpg(self._process.pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.killpg(self._process.pid, signal.SIGCONT)
+
     def kill(self) -> None:
         """End it at once."""
         if self._process is not None:
@@ -192,7 +203,7 @@ http_ports = {{ }}
 https_ports = {{ }}
 modules_enabled = {{
     "disco"; "roster"; "saslauth"; "tls"; "dialback"; "s2s"; "s2s_auth_certs"; "vcard_legacy"; "pep";
-    "smacks"; "ping"; "version"; "posix"; "presence"; "message"; "iq";
+    "smacks"; "s2s_bidi"; "ping"; "version"; "posix"; "presence"; "message"; "iq";
 }}
 unbound = {{
     resolvconf = false;

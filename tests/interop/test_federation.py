@@ -15,10 +15,12 @@ import trustme
 
 from tests import federation
 from tests.federated_peers import DnsServer, Ejabberd, Peer, Prosody, free_ports, need
+from tests.net.conftest import settle
 from tests.peers import PASSWORD
 from tests.raw import CLIENT, HEADER, RawClient, abort_all
 from xmpp_server.app.server import Server
 from xmpp_server.app.settings import S2S, Dns, Tls
+from xmpp_server.net import s2s
 from xmpp_server.net.s2s_link import Outgoing
 from xmpp_server.net.self_signed import ensure_self_signed
 
@@ -238,6 +240,27 @@ async def join(client: RawClient, room: str) -> None:
             f"<iq type='set' id='open' to='{room}'>"
             f"<query xmlns='http://jabber.org/protocol/muc#owner'>{form}</query></iq>"
         )
+
+
+async def test_what_a_peer_has_not_acknowledged_is_sent_again(signed, names, authority, tmp_path, monkeypatch):
+    """XEP-0198: the peer is stopped in the middle and comes back."""
+    if signed.peer.name != "prosody":
+        pytest.skip("ejabberd has no stream management between servers")
+    monkeypatch.setattr(s2s, "PROVED_S", 0.0)
+    async with ours(tmp_path, names, S2S(trust=federation.trusted(tmp_path, authority)), authority) as server:
+        romeo, juliet = await federation.login(server, "romeo"), await peer_login(signed.peer)
+        await chat(romeo, juliet, "before")
+        assert server.federating is not None
+        links = server.federating.federation.links
+        await settle(lambda: not sum(link.unacknowledged for link in links))
+        with signed.peer.paused():
+            for number in range(5):
+                romeo.send(f"<message to='{juliet.jid}' type='chat'><body>{number}</body></message>")
+            await settle(lambda: sum(link.unacknowledged for link in links) == 5)
+            for link in tuple(links):  # the network breaks
+                link.abort()
+        heard = [await juliet.until(lambda element: element.tag == CLIENT + "message") for _ in range(5)]
+        assert [element.findtext(CLIENT + "body") for element in heard] == list("01234")
 
 
 async def test_a_peer_that_dies_and_comes_back(signed, names, authority, tmp_path):
