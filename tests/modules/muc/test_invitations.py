@@ -52,8 +52,10 @@ def test_an_invitation(coven: Coven, hecate: Client) -> None:
 
 def test_a_decline(coven: Coven, hecate: Client) -> None:
     owner = coven.founded()
-    decline(hecate, "crone1@example.org")  # an owner hears of it anyhow
-    owner.hears()
+    for member in ("crone1@example.org", f"{ROOM}/firstwitch"):  # nor do they learn who is a member
+        decline(hecate, member)
+        assert condition(hecate.hears()[0]) == "item-not-found"
+    assert not owner.hears()
     hag = coven.enters(HAG, "thirdwitch")
     coven.quiet()
     decline(hecate, "hag66@example.org")
@@ -66,6 +68,16 @@ def test_a_decline(coven: Coven, hecate: Client) -> None:
     assert (declined.name, declined.get("from")) == ("decline", "hecate@example.org")
     decline(hecate, "hag66@example.org")  # once
     assert condition(hecate.hears()[0]) == "item-not-found"
+
+
+def test_a_decline_of_who_was_made_a_member(coven: Coven, hecate: Client) -> None:
+    owner = coven.founded(membersonly="1")
+    coven.administers(CRONE, "<item affiliation='member' jid='hecate@example.org'/>")
+    [message] = hecate.hears()
+    assert x_of(message).find("invite", MUC_USER) is not None
+    coven.quiet()
+    decline(hecate, "crone1@example.org")
+    assert [child.name for child in x_of(owner.hears()[0]).elements()] == ["decline"]
 
 
 def test_invited_is_member(coven: Coven, hecate: Client) -> None:

@@ -55,6 +55,24 @@ def test_queries_that_fail(coven: Coven, hag: Client) -> None:
     assert condition(coven.asks(HAG, "get", QUERY, f"{ROOM}/secondwitch")) == "not-allowed"
 
 
+@pytest.mark.parametrize("kind", ["iq", "message"])
+def test_an_error_does_not_tell_who_it_is(coven: Coven, hag: Client, kind: str) -> None:
+    """RFC 6120 §8.3.2: servers say whose error it is; the room is semi-anonymous."""
+    wicca = coven.client(WICCA)
+    type_, payload = ("get", QUERY) if kind == "iq" else ("chat", "<body>psst</body>")
+    hag.says(f"<{kind} type='{type_}' id='v1' to='{ROOM}/secondwitch'>{payload}</{kind}>")
+    [asked] = wicca.hears()
+    wicca.says(
+        f"<{kind} type='error' id='{asked.get('id')}' to='{ROOM}/thirdwitch'>"
+        "<error type='modify' by='wiccarocks@example.org'>"
+        "<redirect xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'>xmpp:wiccarocks@example.org</redirect></error>"
+        f"</{kind}>"
+    )
+    [raw] = [bytes(stanza.raw) for stanza in hag.hears_stanzas()]
+    assert b"redirect" in raw
+    assert b"wiccarocks" not in raw
+
+
 def test_cards_are_of_accounts(coven: Coven, hag: Client) -> None:
     # as clients want the avatar of an occupant
     hag.says(f"<iq type='get' id='v' to='{ROOM}/secondwitch'><vCard xmlns='vcard-temp'/></iq>")

@@ -114,7 +114,8 @@ class Invitations:
             nick = next((one for one in room.occupants if one.jid == inviter), None)
             inviter = inviter if nick is None else nick.bare
         invited = event.open.invited.pop((event.sender.bare, inviter.bare), ()) is None
-        if not invited and room.affiliation(inviter) < Affiliation.MEMBER:
+        known = min(room.affiliation(event.sender), room.affiliation(inviter)) >= Affiliation.MEMBER
+        if not invited and not known:  # of members the room may have forgotten it; to strangers it tells no members
             raise StanzaError(Condition.ITEM_NOT_FOUND, "They have not invited you")
         x = Element("x", MUC_USER)
         copy = x.add("decline")

@@ -23,6 +23,7 @@ from xmpp_server.modules.muc.wire import (
     Copies,
     copies,
     inner_of,
+    inner_of_error,
     lang_of,
     occupant_id,
     tags_of,
@@ -164,7 +165,9 @@ class Messages:
         written = copies(
             "message",
             sender.jid,
-            inner_of(stanza, NOT_IN_MESSAGES, room) + _PRIVATE + occupant_id(sender.id),
+            (inner_of_error(stanza) if stanza.type == "error" else inner_of(stanza, NOT_IN_MESSAGES, room))
+            + _PRIVATE
+            + occupant_id(sender.id),
             (*tags_of(stanza, NOT_IN_MESSAGES), USER_TAG, OCCUPANT_ID_TAG),
             kind=stanza.type,
             id=stanza.id,

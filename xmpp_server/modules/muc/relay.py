@@ -13,7 +13,7 @@ from xmpp_server.modules.muc.module import Muc
 from xmpp_server.modules.muc.nicks import nick_key
 from xmpp_server.modules.muc.occupants import Occupant, Seat
 from xmpp_server.modules.muc.rooms import OpenRoom
-from xmpp_server.modules.muc.wire import copies, inner_of, lang_of
+from xmpp_server.modules.muc.wire import copies, inner_of, inner_of_error, lang_of
 from xmpp_server.stanzas.iq import IqType, iq_type
 from xmpp_server.xml.namespaces import DISCO_INFO, DISCO_ITEMS, PING, VCARD
 from xmpp_server.xml.stanza import Stanza
@@ -85,6 +85,6 @@ class Relay:
             self._muc.ghosts.failed(open_, stanza, sender)
 
     def _send(self, stanza: Stanza, sender: JID, to: JID, ident: str) -> None:
-        inner = inner_of(stanza, ())
+        inner = inner_of_error(stanza) if stanza.type == IqType.ERROR else inner_of(stanza, ())
         written = copies("iq", sender, inner, stanza.children, kind=stanza.type, id=ident, lang=lang_of(stanza))
         self._muc.service.send(written.addressed(to))

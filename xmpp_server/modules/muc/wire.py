@@ -7,7 +7,7 @@ from collections.abc import Collection
 
 from xmpp_server.jid import JID
 from xmpp_server.xml.element import Element
-from xmpp_server.xml.namespaces import CLIENT, DELAY, MUC, MUC_USER, OCCUPANT_ID, SID
+from xmpp_server.xml.namespaces import CLIENT, DELAY, MUC, MUC_USER, OCCUPANT_ID, SID, STANZA_ERRORS
 from xmpp_server.xml.stanza import Stanza, start_tag_end
 from xmpp_server.xml.writer import escape_attr, serialize
 
@@ -104,6 +104,23 @@ def inner_of(stanza: Stanza, without: Collection[str], claimed_by: JID | None = 
     wire = stanza.wire
     begin = start_tag_end(wire, 0)
     return b"" if wire[begin - 2 : begin] == b"/>" else wire[begin : wire.rindex(b"</")]
+
+
+def inner_of_error(stanza: Stanza) -> bytes:
+    """Return what stands between the tags of an error stanza, less what tells who is behind a nickname.
+
+    That is who raised the error, and where somebody has moved to (RFC 6120 §8.3.2, §8.3.3.5, §8.3.3.13).
+    """
+    children = []
+    for child in stanza.element.copy().elements():
+        if (child.name, child.ns) == ("error", stanza.ns):
+            child.attrs.pop("by", None)
+            for condition in child.elements():
+                if condition.ns == STANZA_ERRORS and condition.name in ("gone", "redirect"):
+                    condition.children = []
+        if child.tag not in NOT_IN_MESSAGES:
+            children.append(child)
+    return b"".join(serialize(child) for child in children)
 
 
 def tags_of(stanza: Stanza, without: Collection[str]) -> tuple[str, ...]:
