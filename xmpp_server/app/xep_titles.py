@@ -50,6 +50,7 @@ TITLES: Mapping[int, str] = MappingProxyType(
         175: "Best Practices for Use of SASL ANONYMOUS",
         178: "Best Practices for Use of SASL EXTERNAL with Certificates",
         184: "Message Delivery Receipts",
+        185: "Dialback Key Generation and Validation",
         191: "Blocking Command",
         198: "Stream Management",
         199: "XMPP Ping",
