@@ -121,6 +121,11 @@ def test_a_closed_room_tells_less(coven: Coven) -> None:
     assert form is not None
     assert form.value("muc#roominfo_subject") == ""
     assert "x" not in [value for field in form.fields for value in field.values]
+    assert form.field("muc#roominfo_contactjid") is None
+    coven.configures(membersonly="0", passwordprotectedroom="0")
+    form = Form.of(info(coven, ROOM))
+    assert form is not None
+    assert form.value("muc#roominfo_contactjid") == "crone1@example.org"
 
 
 def test_occupants(coven: Coven) -> None:

@@ -112,7 +112,7 @@ def _own_nick(room: Room, request: IqRequest) -> Element:
 
 
 def room_info(room: Room, more: Sequence[Field]) -> Form:
-    """Return `muc#roominfo` (§15.5.4); of a room that is not for everybody the subject is left out (§13.4)."""
+    """Return `muc#roominfo` (§15.5.4); of a room that is not for everybody subject (§13.4) and owners are left out."""
     config = room.config
     closed = config.members_only or bool(config.password)
     subject = "" if room.subject is None or closed else room.subject.text
@@ -127,6 +127,6 @@ def room_info(room: Room, more: Sequence[Field]) -> Form:
     ]
     if config.pubsub:
         fields.append(Field("muc#roomconfig_pubsub", (config.pubsub,), FieldType.TEXT_SINGLE, "Associated node"))
-    if config.non_anonymous:
+    if config.non_anonymous and not closed:
         fields.append(Field("muc#roominfo_contactjid", tuple(room.owners()), FieldType.JID_MULTI, "Owners"))
     return Form(FormType.RESULT, (*fields, *more))
