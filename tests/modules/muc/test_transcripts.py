@@ -246,6 +246,8 @@ def test_a_kick(told: Told) -> None:
 
 def test_a_ban(told: Told) -> None:
     # §9.1
+    mav = "<mav xmlns='urn:xmpp:muc:affiliations:1' since='*' until='*'/>"  # XEP-0463
+    own = "<status code='110'/><status code='301'/>"
     inside = "<actor nick='firstwitch'/><reason>Treason</reason></item>"
     told(
         ENTERED
@@ -256,19 +258,19 @@ def test_a_ban(told: Told) -> None:
         + presence(
             "thirdwitch",
             HAG,
-            f"<item affiliation='outcast' role='none' jid='{HAG}'>{inside}<status code='110'/><status code='301'/>",
+            f"{mav}<item affiliation='outcast' role='none' jid='{HAG}'>{inside}{own}",
             " type='unavailable'",
         )
         + presence(
             "thirdwitch",
             CRONE,
-            f"<item affiliation='outcast' role='none' jid='{HAG}'>{inside}<status code='301'/>",
+            f"{mav}<item affiliation='outcast' role='none' jid='{HAG}'>{inside}<status code='301'/>",
             " type='unavailable'",
         )
         + presence(
             "thirdwitch",
             WICCA,
-            f"<item affiliation='outcast' role='none'>{inside}<status code='301'/>",
+            f"{mav}<item affiliation='outcast' role='none'>{inside}<status code='301'/>",
             " type='unavailable'",
         )
         + f"""

@@ -25,6 +25,7 @@ from xmpp_server.modules.muc.search import Search
 from xmpp_server.modules.muc.shutdown import Shutdown
 from xmpp_server.modules.muc.slow_mode import SlowMode
 from xmpp_server.modules.muc.tokens import Tokens
+from xmpp_server.modules.muc.versioning import Versioning
 from xmpp_server.modules.muc.voice import Voice
 
 __all__ = ["Muc", "MucConfig"]
@@ -53,4 +54,5 @@ Muc.parts = (
     Mentions,
     Tokens,
     Shutdown,
+    Versioning,
 )

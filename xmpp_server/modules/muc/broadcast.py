@@ -31,6 +31,7 @@ from xmpp_server.xml.writer import serialize
 if TYPE_CHECKING:
     from xmpp_server.modules.muc.rooms import OpenRoom
 
+AFFILIATIONS = "urn:xmpp:muc:affiliations:1"  # XEP-0463
 _PRESENCE_TAGS = (USER_TAG, OCCUPANT_ID_TAG)
 
 
@@ -106,7 +107,7 @@ class Broadcast:
     def _seen(self, open_: OpenRoom, show: Show, knows: bool) -> Copies:
         """Return an occupant's presence for others; a plain one is written once for as long as it lasts."""
         portrait = show.portrait
-        if show.codes or show.actor or show.reason or show.new_nick or show.destroyed is not None:
+        if show.codes or show.actor or show.reason or show.new_nick or show.destroyed is not None or show.versions:
             return self._presence(open_, show, portrait.real if knows else None)
         cached = portrait.rendered.get(knows)
         if not isinstance(cached, Copies):
@@ -117,6 +118,7 @@ class Broadcast:
     def _presence(self, open_: OpenRoom, show: Show, real: JID | None, *, own: bool = False) -> Copies:
         portrait = show.portrait
         x = Element("x", MUC_USER)
+        _add_versions(x, show.versions)
         item = x.add("item", affiliation=portrait.affiliation.text, role=portrait.role.text)
         if real is not None and show.destroyed is None:
             item.attrs["jid"] = str(real)
@@ -150,6 +152,7 @@ class Broadcast:
     def _affiliation_notice(self, open_: OpenRoom, effect: Effect) -> None:
         assert isinstance(effect, AffiliationNotice)  # noqa: S101
         x = Element("x", MUC_USER)
+        _add_versions(x, effect.versions)
         x.add("item", affiliation=effect.affiliation.text, jid=str(effect.jid), role="none")
         self.announce(open_, x, effect.to)
 
@@ -177,6 +180,11 @@ class Broadcast:
         if open_.room.config.password:
             x.add("password", text=open_.room.config.password)
         self._service.send(message.build(open_.room.jid, effect.jid, id=self._ids.new(), payloads=(x,)))
+
+
+def _add_versions(x: Element, versions: tuple[str | None, str] | None) -> None:
+    if versions is not None:
+        x.add("mav", AFFILIATIONS, since=versions[0], until=versions[1])
 
 
 def destroy_element(destruction: Destruction) -> Element:

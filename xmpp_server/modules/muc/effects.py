@@ -56,6 +56,8 @@ class Show:
     new_nick: str = ""
     destroyed: Destruction | None = None
     id: str | None = None
+    #: The versions of the affiliations before and after (XEP-0463).
+    versions: tuple[str | None, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +82,7 @@ class AffiliationNotice:
     jid: JID
     affiliation: Affiliation
     to: Sequence[Seat]
+    versions: tuple[str | None, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 
 from xmpp_server.core.hooks import Collect, Disco, Filter, Notify
 from xmpp_server.jid import JID
-from xmpp_server.modules.muc.effects import Destruction
+from xmpp_server.modules.muc.effects import Destruction, Effect
 from xmpp_server.modules.muc.entering import Entry
 from xmpp_server.modules.muc.occupants import Portrait, Seat
 from xmpp_server.stanzas.forms import Field
+from xmpp_server.xml.element import Element
 from xmpp_server.xml.stanza import Stanza
 
 if TYPE_CHECKING:
@@ -26,6 +27,22 @@ class Entering:
         self.open = open_
         self.entry = entry
         self.stanza = stanza
+
+
+class Admitted:
+    """A client is in, and nobody knows yet: what `effects` say is still to be told, and may be changed.
+
+    `request` is the `<x/>` by which it has asked.
+    """
+
+    __slots__ = ("effects", "open", "request", "seat", "stanza")
+
+    def __init__(self, open_: OpenRoom, seat: Seat, stanza: Stanza, request: Element, effects: list[Effect]) -> None:
+        self.open = open_
+        self.seat = seat
+        self.stanza = stanza
+        self.request = request
+        self.effects = effects
 
 
 class RoomMessage:
@@ -121,6 +138,8 @@ class MucHooks:
     def __init__(self) -> None:
         self.entering: Filter[Entering] = Filter()
         """Before the room's own checks (`presences`)."""
+        self.admitted: Notify[Admitted] = Notify()
+        """After the room's own checks, before anybody is told (`presences`)."""
         self.entered: Notify[Moved] = Notify()
         """After somebody was welcomed (`presences`)."""
         self.left: Notify[Left] = Notify()

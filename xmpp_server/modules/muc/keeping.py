@@ -6,6 +6,7 @@ import msgspec
 
 from xmpp_server.jid import JID
 from xmpp_server.modules.muc.history import History, Line
+from xmpp_server.modules.muc.journal import Journal
 from xmpp_server.modules.muc.room import Affiliate, Room, RoomLimits, Subject
 from xmpp_server.modules.muc.settings import RoomConfig
 
@@ -48,6 +49,11 @@ class _StoredRoom(msgspec.Struct, omit_defaults=True):
     affiliates: dict[str, Affiliate]
     subject: Subject | None
     creator: str
+    #: See `journal`.
+    secret: bytes = b""
+    version: int = 0
+    changes: list[tuple[str, int]] = []
+    forgotten: int = 0
 
 
 _encoder = msgspec.msgpack.Encoder()
@@ -61,7 +67,19 @@ encode = _encoder.encode
 def room_document(room: Room) -> bytes:
     """Write a room down."""
     affiliates = {str(jid): one for jid, one in room.affiliates.items()}
-    return encode(_StoredRoom(room.config, affiliates, room.subject, str(room.creator or "")))
+    journal = room.journal
+    return encode(
+        _StoredRoom(
+            room.config,
+            affiliates,
+            room.subject,
+            str(room.creator or ""),
+            journal.secret,
+            journal.number,
+            list(journal.changes.items()),
+            journal.forgotten,
+        )
+    )
 
 
 def history_document(history: History) -> bytes:
@@ -80,6 +98,8 @@ def read_room(jid: JID, limits: RoomLimits, document: bytes, history: bytes | No
     room = Room(jid, stored.config, limits)
     for name, one in stored.affiliates.items():
         room.affiliate(JID.parse(name), one)
+    room.journal = Journal(stored.secret, stored.version, stored.changes)
+    room.journal.forgotten = stored.forgotten
     room.subject = stored.subject
     room.creator = JID.parse(stored.creator) if stored.creator else None
     if history is not None:

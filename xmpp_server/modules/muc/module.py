@@ -77,6 +77,7 @@ class Muc(Module):
         Xep(433, "0.1.0", "and in the namespace of muclumbus; the rooms of this service"),
         Xep(437, "0.2.0", "of rooms in which somebody is a member; what was before the start is forgotten"),
         Xep(452, "0.2.2"),
+        Xep(463, "0.2.0"),
         Xep(486, "0.1.0", "and presence of the room as in XEP-0153"),
         Xep(488, "0.1.0"),
         Xep(500, "0.1.1"),

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from xmpp_server.errors import Condition, StanzaError
 from xmpp_server.jid import JID
-from xmpp_server.modules.muc.effects import AffiliationNotice, Changed, Effect, Invitation, Letter, Status
+from xmpp_server.modules.muc.effects import AffiliationNotice, Changed, Effect, Invitation, Letter, Show, Status
 from xmpp_server.modules.muc.nicks import check_nick
 from xmpp_server.modules.muc.occupants import Occupant
 from xmpp_server.modules.muc.roles import Affiliation, Role, check_affiliation_change, check_role_change
@@ -113,15 +113,23 @@ def apply_affiliations(room: Room, changes: Sequence[AffiliationChange], actor: 
         registered = room.nick_of(change.jid) if change.nick is None else change.nick
         if new is Affiliation.OUTCAST:
             registered = ""  # §9.1
+        before = room.journal.version
         room.affiliate(change.jid, Affiliate(new, registered, change.reason if new is Affiliation.OUTCAST else ""))
         present = _affected(room, change.jid)
+        told: list[Effect] = []
         for occupant in present:
-            effects += _changed(room, occupant, new, nick, change.reason)
-        if old is new:
-            continue
-        if not present:
-            effects += _told(room, change, old, actor)
+            told += _changed(room, occupant, new, nick, change.reason)
+        if old is not new and not present:
+            told += _told(room, change, old, actor)
+        effects += told if old is new else [_versioned(effect, before, room.journal.version) for effect in told]
     return effects + room.vacated()
+
+
+def _versioned(effect: Effect, before: str, after: str) -> Effect:
+    """Tell with a change which versions of the list are before and behind it (XEP-0463 §5.2.2)."""
+    if isinstance(effect, Show | AffiliationNotice):
+        return replace(effect, versions=(before, after))
+    return effect
 
 
 def _affected(room: Room, jid: JID) -> list[Occupant]:

@@ -11,7 +11,7 @@ from xmpp_server.jid import JID
 from xmpp_server.modules.muc import entering, visiting
 from xmpp_server.modules.muc.effects import Destruction, Show, Status, Welcome
 from xmpp_server.modules.muc.history import Wanted
-from xmpp_server.modules.muc.hooks import Entering, Moved
+from xmpp_server.modules.muc.hooks import Admitted, Entering, Moved
 from xmpp_server.modules.muc.module import Muc
 from xmpp_server.modules.muc.nicks import nick_key
 from xmpp_server.modules.muc.occupants import NOTHING, Payload, Seat
@@ -136,7 +136,9 @@ class Presences:
         seat = room.occupants.seats[sender]
         if seat.session is None:
             self._muc.seat(seat)
-        self._muc.emit(open_, [effect for effect in effects if not isinstance(effect, Welcome)])
+        effects = [effect for effect in effects if not isinstance(effect, Welcome)]
+        self._muc.hooks.admitted.fire(Admitted(open_, seat, stanza, x, effects))
+        self._muc.emit(open_, effects)
         self._greeter.welcome(open_, seat, wanted_of(x))
         self._muc.hooks.entered.fire(Moved(open_, seat))
 

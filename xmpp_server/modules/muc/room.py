@@ -11,6 +11,7 @@ import msgspec
 from xmpp_server.jid import JID
 from xmpp_server.modules.muc.effects import Effect, Gone, Show
 from xmpp_server.modules.muc.history import History, Line
+from xmpp_server.modules.muc.journal import Journal
 from xmpp_server.modules.muc.nicks import nick_key
 from xmpp_server.modules.muc.occupants import NOTHING, Occupant, Occupants, Portrait, Seat
 from xmpp_server.modules.muc.roles import Affiliation, Role
@@ -57,6 +58,7 @@ class Room:
         self.affiliates: dict[JID, Affiliate] = {}
         self.occupants = Occupants()
         self.history = History()
+        self.journal = Journal()
         self.subject: Subject | None = None
         #: New, and not configured yet: nobody else may enter (§10.1.1).
         self.locked = False
@@ -107,6 +109,9 @@ class Room:
 
     def affiliate(self, jid: JID, entry: Affiliate) -> None:
         """Note what somebody is to the room; NONE is the absence of a note."""
+        old = self.affiliates.get(jid)
+        if entry.affiliation is not (Affiliation.NONE if old is None else old.affiliation):
+            self.journal.note(jid)
         if entry.affiliation is Affiliation.NONE:
             self.affiliates.pop(jid, None)
         else:

@@ -188,6 +188,8 @@ class Rooms:
 
     def _opened(self, localpart: str, room: Room) -> OpenRoom:
         now = self._host.now()
+        if not room.journal.secret:
+            room.journal.secret = secrets.token_bytes(16)
         found = self._open[localpart] = OpenRoom(room, Bucket(self._rate, 2 * self._rate, now), now)
         if not self._sweeping:
             self._sweeping = True
