@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
+import sys
+import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import slixmpp
@@ -10,7 +15,7 @@ from slixmpp.exceptions import IqError
 
 from tests.components.archive.running import ArchiveProcess, pair
 from tests.interop.slix import PLUGINS, SlixClient
-from tests.peers import ServerProcess
+from tests.peers import ROOT, ServerProcess
 
 MAM_PLUGINS = (*PLUGINS, "xep_0059", "xep_0313", "xep_0359", "xep_0441")
 
@@ -105,3 +110,48 @@ async def test_a_room(running: tuple[ServerProcess, ArchiveProcess]) -> None:
     assert texts(results) == ["boil", "bubble"]
     assert {str(one["mam_result"]["forwarded"]["stanza"]["from"]) for one in results} == {f"{room}/hag"}
     await nurse.offline()
+
+
+async def test_the_server_runs_it_and_search_works(tmp_path: Path) -> None:
+    """`run` in the configuration is all that is needed."""
+    (tmp_path / "archive.toml").write_text('data_dir = "kept"\n[search]\nenabled = true\n')
+    command = [sys.executable, "-m", "components.xmpp_archive", "--config", str(tmp_path / "archive.toml")]
+    server = ServerProcess(
+        tmp_path,
+        f'[[components]]\ndomains = ["archive.localhost"]\nrun = {json.dumps(command)}\nfolder = "{ROOT}"\n'
+        "[modules.archive]\nenabled = true\nsearch = true\n",
+    )
+    text = server.config_file.read_text()
+    server.config_file.write_text(text.replace("component = []", 'component = ["127.0.0.1:0"]', 1))
+    try:
+        server.start()
+        server.add_users("romeo", "juliet")
+        romeo = await client(server, "romeo")
+        for said in ("wherefore art thou", "good night, good night"):
+            romeo.say("juliet@localhost", said)
+        await romeo.settle()
+        while not (tmp_path / "kept" / "archive.db").exists() or not await answers(romeo):
+            await asyncio.to_thread(time.sleep, 0.1)
+        info = await romeo.plugin["xep_0030"].get_info(jid=slixmpp.JID("romeo@localhost"))
+        assert "urn:xmpp:fulltext:0" in info["disco_info"]["features"]
+        iq = romeo.make_iq_set()
+        iq["mam"]["queryid"] = "s"
+        form = romeo.plugin["xep_0004"].make_form(ftype="submit")
+        form.add_field(var="FORM_TYPE", ftype="hidden", value="urn:xmpp:mam:2")
+        form.add_field(var="{urn:xmpp:fulltext:0}fulltext", value="night")
+        iq["mam"].append(form)
+        fin = await iq.send()
+        assert fin["mam_fin"]["rsm"]["count"] == "1"
+        await romeo.offline()
+        assert server.failures() == []
+        assert server.stop() == 0
+    finally:
+        server.kill()
+
+
+async def answers(one: SlixClient) -> bool:
+    """Whether the archive is there, and has got what was kept for it."""
+    try:
+        return len((await one.plugin["xep_0313"].retrieve())["mam"]["results"]) == 2
+    except IqError:
+        return False
