@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 
 import slixmpp
 import structlog
@@ -32,7 +32,10 @@ class Archive:
     async def catch_up(self) -> None:
         """Read on from the last message that is known; what came already is known by its id."""
         text = self._seen.get("", "")
-        if not text or not await self._exists():
+        if not text:  # the first time: what was before the bot is not for it
+            self._seen.set("", datetime.now(UTC).isoformat())
+            return
+        if not await self._exists():
             return
         count = 0
         results = self._client.plugin["xep_0313"].iterate(

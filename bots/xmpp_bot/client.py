@@ -6,7 +6,7 @@ import asyncio
 import random
 import ssl
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 
 import slixmpp
@@ -47,9 +47,10 @@ class Client(slixmpp.ClientXMPP):
         self._pause_s = 1.0
         self._ending = asyncio.Event()
         self._online = False
+        self._ticking: asyncio.Task[None] | None = None
         #: Messages that are with slixmpp and not yet written, by id.
         self._writing: dict[str, Callable[[], None]] = {}
-        self._work: set[asyncio.Future[None]] = set()
+        self._work: set[asyncio.Task[None]] = set()
 
         self.ssl_context = ssl.create_default_context(cafile=config.ca_file or None)
         self.enable_direct_tls = config.direct_tls or config.address is None
@@ -183,7 +184,11 @@ class Client(slixmpp.ClientXMPP):
         await self.rooms.join_all()
         await self.engine.start()
         _log.info("online", jid=str(self.boundjid), rooms=sorted(self.rooms.joined))
-        self._spawn(self._tick())
+        self._start_ticking()
+
+    def _start_ticking(self) -> None:
+        if self._ticking is None or self._ticking.done():
+            self._ticking = self._spawn(self._tick())
 
     async def _tick(self) -> None:
         while self._online:
@@ -194,7 +199,7 @@ class Client(slixmpp.ClientXMPP):
         self._pause_s = 1.0
         self._online = True
         self.engine.flush()
-        self._spawn(self._tick())
+        self._start_ticking()
         _log.info("resumed")
 
     def _on_disconnected(self, reason: object) -> None:
@@ -233,12 +238,13 @@ class Client(slixmpp.ClientXMPP):
         self.store.close()
         _log.info("offline")
 
-    def _spawn(self, work: object) -> None:
-        task = asyncio.ensure_future(work)  # type: ignore[call-overload]
+    def _spawn(self, work: Coroutine[object, object, None]) -> asyncio.Task[None]:
+        task = asyncio.get_running_loop().create_task(work)
         self._work.add(task)
         task.add_done_callback(self._done)
+        return task
 
-    def _done(self, task: asyncio.Future[None]) -> None:
+    def _done(self, task: asyncio.Task[None]) -> None:
         self._work.discard(task)
         error = None if task.cancelled() else task.exception()
         if isinstance(error, BotError):

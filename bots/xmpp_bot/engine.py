@@ -38,6 +38,8 @@ class Engine:
         self._limit = RateLimit(config.commands_per_minute)
         self._tasks: set[asyncio.Task[None]] = set()
         self._closers: list[Closer] = []
+        self._starting = False
+        #: From then on what comes is handled; before, it is only noted.
         self._started = False
 
     # The life.
@@ -50,14 +52,14 @@ class Engine:
 
         """
         self.flush()
-        if self._started:
+        if self._starting:
             return
-        self._started = True
+        self._starting = True
         self.store.prune(self._clock() - REMEMBER_S)
-        left = self.store.waiting()
         for handler in self.bot.at_start:
             await self._guard(handler(self.context()), "start")
-        for key, data in left:
+        self._started = True
+        for key, data in self.store.waiting():
             self._spawn(self._handle(msgspec.json.decode(data, type=Message), key))
 
     def flush(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime
 
 import msgspec
 
@@ -243,3 +244,51 @@ async def test_what_could_not_be_sent_is_sent_later(tmp_path):
 def test_prefixes_and_nicks_have_defaults():
     settings = Config(jid="b@x", password="x", rooms=(RoomConfig(jid=ROOM, nick="Nurse"),))
     assert (settings.prefix_in(ROOM), settings.nick_in(ROOM), settings.nick_in("other")) == ("!", "Nurse", "bot")
+
+
+async def test_the_start_comes_before_all_messages(tmp_path):
+    bot, order = Bot(), []
+
+    @bot.on_start
+    async def start(ctx: Context) -> None:
+        await asyncio.sleep(0)
+        order.append("start")
+
+    @bot.on_stop
+    async def stop(ctx: Context) -> None:
+        order.append("stop")
+
+    @bot.on_message()
+    async def hear(ctx: Context) -> None:
+        order.append(ctx.text)
+
+    stage = Stage(bot)
+    stage.engine.receive(stage.chat(ROMEO).message("early"))
+    async with stage:
+        await stage.engine.start()
+        await stage.chat(ROMEO).says("late")
+    assert order == ["start", "early", "late", "stop"]
+
+
+async def test_what_is_too_old_is_left():
+    async with Stage(make()) as stage:
+        romeo = stage.chat(ROMEO)
+        for hours in (25, 23):
+            stamp = datetime.fromtimestamp(stage.now - hours * 3600, UTC)
+            stage.engine.receive(msgspec.structs.replace(romeo.message(f"add {hours}"), stamp=stamp))
+        await stage.engine.settle()
+        assert romeo.texts == ["24"]
+
+
+async def test_an_archive_that_gives_an_id_later_is_no_second_message():
+    async with Stage(make()) as stage:
+        romeo = stage.chat(ROMEO)
+        live = romeo.message("add 1", "m1")
+        stage.engine.receive(live)
+        stamp = datetime.fromtimestamp(stage.now, UTC)
+        stage.engine.receive(msgspec.structs.replace(live, stanza_id="a1", stamp=stamp))
+        await stage.engine.settle()
+        assert romeo.texts == ["2"]
+        stage.engine.receive(msgspec.structs.replace(live, stanza_id="a2"))
+        await stage.engine.settle()
+        assert romeo.texts == ["2", "2"], "live, the archive's id alone counts: clients use theirs again"

@@ -1,0 +1,74 @@
+"""With an archive (XEP-0313) a bot finds what others of its account's clients have got while it was away."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.bots.conftest import ACCOUNTS, EXAMPLES, NewBot, NewPerson
+from tests.components.archive.running import pair
+from tests.interop.slix import SlixClient
+from tests.peers import ServerProcess
+
+Names = Iterator[str]
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+    """A server of its own, with the archive."""
+    process, archive = pair(tmp_path_factory.mktemp("archive"))
+    try:
+        process.start()
+        archive.start()
+        process.add_users(*(f"user{number}" for number in range(ACCOUNTS)))
+        yield process
+        assert process.failures() == []
+    finally:
+        archive.kill()
+        process.kill()
+
+
+async def test_what_another_client_got_is_answered(
+    server: ServerProcess, new_bot: NewBot, person: NewPerson, names: Names
+) -> None:
+    name = next(names)
+    bot = await new_bot(name, EXAMPLES / "dice.py").start()
+    juliet = await person(next(names))
+    juliet.say(bot.jid, "quiz")
+    await juliet.hears_text("Which port do XMPP clients use by custom?")
+    assert bot.stop() == 0
+    phone = await SlixClient(name, "phone").online(server.c2s)
+    juliet.say(bot.jid, "5222")
+    await phone.hears_text("5222")
+    await phone.offline()
+    await bot.start()
+    await juliet.hears_text(f"Right, {juliet.boundjid.user}! That makes 1.")
+    assert bot.events[-1]["event"] != "archive_failed"
+    assert bot.count("caught_up") == 1
+    bot.stop()
+    await bot.start()
+    juliet.say(bot.jid, "scores")
+    await juliet.hears_text(f"1 {juliet.boundjid.user}")
+    assert len(juliet.texts()) == 3
+
+
+async def test_killed_it_answers_each_once(new_bot: NewBot, person: NewPerson, names: Names, tmp_path: Path) -> None:
+    bot = await new_bot(next(names), EXAMPLES / "echo.py").start()
+    juliet = await person(next(names))
+    sent = []
+    for round_ in range(3):
+        for number in range(10):
+            sent.append(f"{round_}-{number}")
+            juliet.say(bot.jid, sent[-1])
+            if number == 5:
+                await juliet.settle()
+                bot.kill()
+        await juliet.settle()
+        await bot.start()
+    for text in sent:
+        await juliet.hears_text(text)
+    juliet.say(bot.jid, "end")
+    await juliet.hears_text("end")
+    assert sorted(juliet.texts()) == sorted([*sent, "end"])
