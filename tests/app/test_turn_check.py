@@ -18,7 +18,9 @@ import pytest
 
 from tests.peers import need
 from xmpp_server.app import turn_check
+from xmpp_server.app.config import load
 from xmpp_server.app.diagnosis import Finding, Level, diagnose
+from xmpp_server.app.modules import MODULE_CONFIGS
 from xmpp_server.app.settings import Config, ModuleSettings
 from xmpp_server.app.stun import COOKIE, Attribute, Login, Method
 from xmpp_server.modules.external_services import ExternalService, ExternalServicesConfig
@@ -241,6 +243,17 @@ async def test_what_is_not_tried() -> None:
     off = ModuleSettings(enabled=False, config=ExternalServicesConfig((turn(1),)))
     [finding] = await diagnose(Config(modules={"external_services": off}), ("turn",))
     assert finding.text == "no services are configured"
+
+
+def test_the_secret_may_stand_in_a_file(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("geheim\n")
+    config = tmp_path / "server.toml"
+    config.write_text(
+        "[modules.external_services]\nservices = [{ type = 'turn', host = 'turn.lit', secret_file = 'secret' }]"
+    )
+    settings = load(config, MODULE_CONFIGS).modules["external_services"].config
+    assert isinstance(settings, ExternalServicesConfig)
+    assert settings.services == (ExternalService(type="turn", host="turn.lit", secret="geheim"),)
 
 
 # The real one.

@@ -157,7 +157,6 @@ def test_credentials_of_named_services(romeo: Client, attributes: tuple[str, ...
         (("type='turn' host='turn.shakespeare.lit' port='1'",), "item-not-found"),
         (("type='turn' host='turn.shakespeare.lit' port='x'",), "item-not-found"),
         (("type='turn' host='turn.shakespeare.lit' transport='tcp'",), "item-not-found"),
-        (("type='stun' host='stun.shakespeare.lit'",), "item-not-found"),
         (("type='sip' host='2001:db8::1'",), "item-not-found"),
     ],
 )
@@ -165,6 +164,11 @@ def test_requests_for_credentials_that_there_are_none_for(
     romeo: Client, attributes: tuple[str, ...], error: str
 ) -> None:
     assert condition(romeo.asks("get", wanted(*attributes), to="example.org")) == error
+
+
+def test_a_service_that_needs_no_credentials(romeo: Client) -> None:
+    [stun] = asked(romeo, wanted("type='stun' host='stun.shakespeare.lit'"))
+    assert set(stun.attrs) == {"type", "host", "port", "transport"}
 
 
 def test_strangers_learn_nothing(world: World) -> None:

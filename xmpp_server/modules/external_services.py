@@ -144,15 +144,11 @@ class ExternalServices(Module):
         answer = Element("services", query.ns, {} if kind is None else {"type": kind})
         for service in self.config.services:
             if kind in (None, service.type):
-                entry = _describe(service, query.ns)
-                given = self._give(service, user)
-                if given is not None:
-                    _fill_in(entry, given)
-                answer.append(entry)
+                answer.append(_describe(service, query.ns, self._give(service, user)))
         return answer
 
     def credentials(self, request: IqRequest) -> Element:
-        """Give credentials for services that the user knows of (§3.3)."""
+        """Give credentials for services that the user knows of (§3.3); one that needs none is answered without."""
         user, query = _user(request), request.payload
         wanted = list(query.findall("service", query.ns))
         if not 0 < len(wanted) <= ASKED:
@@ -162,10 +158,9 @@ class ExternalServices(Module):
         answer = Element("credentials", query.ns)
         for service in _matching(self.config.services, wanted):
             given = self._give(service, user)
-            if given is not None:
-                entry = _describe(service, query.ns)
-                _fill_in(entry, given)
-                answer.append(entry)
+            if given is None and service.needs_credentials:
+                continue
+            answer.append(_describe(service, query.ns, given))
         if answer.first is None:
             raise StanzaError(Condition.ITEM_NOT_FOUND, "There are no credentials for such a service")
         return answer
@@ -189,7 +184,7 @@ def _user(request: IqRequest) -> Session:
     return request.session
 
 
-def _describe(service: ExternalService, ns: str) -> Element:
+def _describe(service: ExternalService, ns: str, given: Credentials | None) -> Element:
     entry = Element("service", ns, {"type": service.type, "host": service.host})
     if service.real_port:
         entry.attrs["port"] = str(service.real_port)
@@ -199,14 +194,12 @@ def _describe(service: ExternalService, ns: str) -> Element:
         entry.attrs["name"] = service.name
     if service.needs_credentials and ns == NS:
         entry.attrs["restricted"] = "true"
+    if given is not None:
+        entry.attrs["username"] = given.username
+        entry.attrs["password"] = given.password
+        if given.expires is not None and ns == NS:
+            entry.attrs["expires"] = format_datetime(given.expires)
     return entry
-
-
-def _fill_in(entry: Element, given: Credentials) -> None:
-    entry.attrs["username"] = given.username
-    entry.attrs["password"] = given.password
-    if given.expires is not None and entry.ns == NS:
-        entry.attrs["expires"] = format_datetime(given.expires)
 
 
 def _matching(services: Iterable[ExternalService], wanted: Iterable[Element]) -> list[ExternalService]:
