@@ -12,6 +12,7 @@ from xmpp_server.jid import JID
 from xmpp_server.modules.muc import keeping
 from xmpp_server.modules.muc.keeping import HISTORY, INDEX, Entry
 from xmpp_server.modules.muc.keeping import ROOM as KIND
+from xmpp_server.storage.api import StorageFullError
 from xmpp_server.xml.namespaces import CLIENT
 
 
@@ -89,6 +90,27 @@ def test_a_room_outlives_the_server(settled: Coven) -> None:
     assert other.muc.occupant_id(JID.parse(ROOM), JID.parse("x@example.org")) == settled.muc.occupant_id(
         JID.parse(ROOM), JID.parse("x@example.org")
     )
+
+
+async def test_a_room_that_could_not_be_written_down_is_so_later(coven: Coven) -> None:
+    owner = coven.enters(CRONE, "firstwitch")
+    owner.hears()
+    coven.world.storage.hold()
+    kind = "<field var='FORM_TYPE'><value>http://jabber.org/protocol/muc#roomconfig</value></field>"
+    persistent = "<field var='muc#roomconfig_persistentroom'><value>1</value></field>"
+    owner.says(
+        f"<iq type='set' id='c' to='{ROOM}'><query xmlns='http://jabber.org/protocol/muc#owner'>"
+        f"<x xmlns='jabber:x:data' type='submit'>{kind}{persistent}</x></query></iq>"
+    )
+    coven.world.release(StorageFullError("no space"))
+    assert [condition(one) for one in owner.hears() if one.get("id") == "c"] == ["resource-constraint"]
+    owner.leaves()
+    coven.world.passes(200)
+    assert coven.muc.rooms.get("coven") is None  # it sleeps
+    other = again(coven)
+    del coven.world.clients[owner.jid]
+    other.enters(WICCA, "secondwitch")
+    assert other.open().room.owners() == [JID.parse(CRONE).bare]
 
 
 def test_what_is_said_is_written_down_soon(settled: Coven) -> None:

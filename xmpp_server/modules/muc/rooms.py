@@ -74,6 +74,8 @@ class Rooms:
         self._host = service.host
         self._documents = service.host.storage.documents
         self._open: dict[str, OpenRoom] = {}
+        #: Rooms that could not be written down; it is tried again with each sweep.
+        self._unwritten: set[str] = set()
         #: Stored rooms, by localpart; None until read.
         self._index: dict[str, Entry] | None = None
         self._tombstones: dict[str, Tombstone] = {}
@@ -234,11 +236,31 @@ class Rooms:
         localpart = room.jid.localpart
         if room.config.persistent and not room.locked:
             entry = keeping.entry_of(room)
-            if self._index.get(localpart) != entry:
+            again = localpart in self._unwritten
+            self._unwritten.discard(localpart)
+            if again or self._index.get(localpart) != entry:
                 self._index[localpart] = entry
-                self._documents.put(self._service.jid, INDEX, localpart, keeping.encode(entry))
-            return self._documents.put(room.jid, ROOM, "", keeping.room_document(room))
+                self._watch(localpart, self._documents.put(self._service.jid, INDEX, localpart, keeping.encode(entry)))
+            return self._watch(localpart, self._documents.put(room.jid, ROOM, "", keeping.room_document(room)))
         return self._forget(room) if localpart in self._index else None
+
+    def _watch(self, localpart: str, commit: Commit) -> Commit:
+        """Remember a room whose document could not be written: what is in memory holds, and must not be forgotten."""
+
+        def written(done: Commit) -> None:
+            if done.exception() is not None:
+                self._unwritten.add(localpart)
+
+        commit.add_done_callback(written)
+        return commit
+
+    def _write_again(self) -> None:
+        for localpart in tuple(self._unwritten):
+            open_ = self._open.get(localpart)
+            if open_ is None:
+                self._unwritten.discard(localpart)
+            else:
+                self._save(open_.room)
 
     def save(self, room: Room) -> Commit | None:
         """Write a room down, if it is one to keep."""
@@ -300,9 +322,10 @@ class Rooms:
     def _sweep(self) -> None:
         """Write histories down, and let rooms sleep in which nobody is."""
         now = self._host.now()
+        self._write_again()
         self.save_histories()
         for localpart, one in list(self._open.items()):
-            empty = one.empty_since
+            empty = None if localpart in self._unwritten else one.empty_since
             if empty is not None and not one.room.occupants.seats and now - empty >= self._idle_s:
                 del self._open[localpart]
         if self._open:
