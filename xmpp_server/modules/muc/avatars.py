@@ -50,7 +50,7 @@ class Avatars:
     async def _read(self, open_: OpenRoom) -> Element:
         stored = await self._documents.get(open_.room.jid, KIND, "")
         if stored is None or CARD not in open_.room.config.more:
-            raise StanzaError(Condition.ITEM_NOT_FOUND, "This room has no card")
+            return Element("vCard", VCARD)  # what unpublishes an avatar (§3.2) is what there is without one
         return parse(stored)
 
     def _set(self, open_: OpenRoom, request: IqRequest) -> Reply:
