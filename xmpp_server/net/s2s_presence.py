@@ -11,6 +11,8 @@ from xmpp_server.xml.stanza import Stanza
 
 #: Remembered for one domain; what is above shows its end only when the client asks again.
 SEEN = 20_000
+#: Domains that are remembered.
+DOMAINS = 10_000
 
 
 class Presences:
@@ -28,14 +30,17 @@ class Presences:
         if stanza.type is not None:
             if seen is not None:
                 seen.discard((sender, to))
+                if not seen:
+                    del self._seen[sender.domainpart]
         elif seen is None:
-            self._seen[sender.domainpart] = {(sender, to)}
+            if len(self._seen) < DOMAINS:
+                self._seen[sender.domainpart] = {(sender, to)}
         elif len(seen) < SEEN:
             seen.add((sender, to))
 
     def __contains__(self, domain: str) -> bool:
         """Whether anybody of a domain is available."""
-        return bool(self._seen.get(domain))
+        return domain in self._seen
 
     def end(self, domain: str) -> Iterator[Stanza]:
         """Return what tells that all of a domain are unavailable, and forget them."""
