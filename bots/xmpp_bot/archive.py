@@ -31,11 +31,12 @@ class Archive:
 
     async def catch_up(self) -> None:
         """Read on from the last message that is known; what came already is known by its id."""
+        exists = await self._exists()
         text = self._seen.get("", "")
         if not text:  # the first time: what was before the bot is not for it
             self._seen.set("", datetime.now(UTC).isoformat())
             return
-        if not await self._exists():
+        if not exists:
             return
         count = 0
         results = self._client.plugin["xep_0313"].iterate(

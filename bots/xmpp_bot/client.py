@@ -178,9 +178,9 @@ class Client(slixmpp.ClientXMPP):
         except (IqError, IqTimeout) as error:
             _log.warning("no_roster", error=str(error))
         self._online = True
-        # First the archive: then what the server has kept is known when presence brings it once more.
-        await self.archive.catch_up()
+        # Presence before the archive, or what comes between them is missed; what comes on both ways is known by its id.
         self.send_presence(pstatus=self.config.status)
+        await self.archive.catch_up()
         await self.rooms.join_all()
         await self.engine.start()
         _log.info("online", jid=str(self.boundjid), rooms=sorted(self.rooms.joined))
