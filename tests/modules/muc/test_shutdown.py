@@ -23,3 +23,17 @@ def test_temporary_rooms_go(coven: Coven) -> None:
     coven.world.host.hooks.stopping.fire(None)
     assert codes(coven.client(CRONE).hears()[0]) == {"110", "332"}
     assert coven.muc.rooms.get("coven") is None
+
+
+def test_who_comes_back_stays_and_sees_the_others_go(coven: Coven) -> None:
+    owner = coven.founded(persistentroom="1")
+    for jid, nick in (HAG, "hag"), (WICCA, "wicca"):
+        coven.enters(jid, nick)
+    coven.quiet()
+    coven.world.host.sessions.manage(owner.session, resume=True, max_s=None)
+    coven.world.host.hooks.stopping.fire(None)
+    heard = owner.hears()
+    assert [one.get("from") for one in heard] == [f"{ROOM}/hag", f"{ROOM}/wicca"]
+    assert all(codes(one) == {"332"} for one in heard)
+    assert [occupant.nick for occupant in coven.open().room.occupants] == ["firstwitch"]
+    assert len(coven.client(HAG).hears()) == 1
