@@ -162,6 +162,9 @@ async def test_certificates_prove_both(signed, names, authority, tmp_path):
         await chat(romeo, juliet, "hi")
         await chat(juliet, romeo, "hello")
         assert methods(server) == {"EXTERNAL"}
+        assert server.federating is not None
+        both_ways = 1 if signed.peer.name == "prosody" else 2  # XEP-0288
+        assert len(server.federating.federation.links) == both_ways
 
 
 async def test_dialback_where_certificates_prove_nothing(unsigned, names, tmp_path):
