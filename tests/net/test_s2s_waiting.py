@@ -6,10 +6,17 @@ import asyncio
 from pathlib import Path
 
 import pytest
+import trustme
 
-from tests.net.test_s2s import TarPit, bounce, bounced, lonely
+from tests import federation
+from tests.net.conftest import settle
+from tests.net.test_s2s import A, B, TarPit, bounce, bounced, chat, lonely, pair
+from tests.raw import CLIENT as CLIENT_TAG
 from tests.raw import SM
-from xmpp_server.net import s2s
+from xmpp_server.app.settings import S2S
+from xmpp_server.jid import JID
+from xmpp_server.net import s2s, s2s_link
+from xmpp_server.stanzas import message
 
 
 async def test_what_waits_for_a_server_is_not_acknowledged(tmp_path: Path) -> None:
@@ -58,3 +65,57 @@ async def test_there_is_an_end_to_how_many_servers_are_connected_to(
             romeo.send(f"<message to='{name}.test' id='{name}'><body>?</body></message>")
         assert await bounced(romeo, "d") == "resource-constraint"
         assert [await bounced(romeo, id_) for id_ in "bc"] == ["remote-server-timeout"] * 2
+
+
+@pytest.fixture
+def certificates(tmp_path: Path) -> dict[str, object]:
+    """Of one authority, for both servers; and what makes them trust it."""
+    authority = trustme.CA(key_type=trustme.KeyType.ECDSA)
+    made = {domain: federation.certificate(tmp_path / domain, authority, domain) for domain in (A, B)}
+    return {"trust": federation.trusted(tmp_path, authority), **made}
+
+
+async def test_what_a_lost_link_has_not_brought_over_comes_first(
+    tmp_path: Path, certificates: dict[str, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """RFC 6120 §10.1: between the end of the stream and that of the connection, senders go on."""
+    monkeypatch.setattr(s2s, "PROVED_S", 0.0)
+    either = S2S(trust=str(certificates.pop("trust")))
+    async with pair(tmp_path, either, either, **certificates) as (first, second):
+        romeo, juliet = await federation.login(first, "romeo"), await federation.login(second, "juliet")
+        await chat(romeo, juliet, "before")
+        assert first.federating is not None
+        assert second.federating is not None
+        ours = first.federating.federation
+        [link], [peer] = ours.links, second.federating.federation.links
+        await settle(lambda: not link.unacknowledged)
+        assert peer._connection is not None
+        peer._connection.pause()
+        addresses = JID.parse(romeo.jid), JID.parse(juliet.jid)
+        ours.route(message.build(*addresses, id="old"))
+        assert link.unacknowledged == 1
+        link.stream.lost()
+        link._ended(None)
+        ours.route(message.build(*addresses, id="new"))
+        peer.abort()
+        heard = [await juliet.until(lambda element: element.tag == CLIENT_TAG + "message") for _ in range(2)]
+        assert [one.get("id") for one in heard] == ["old", "new"]
+
+
+async def test_what_is_not_acknowledged_is_bounded(
+    tmp_path: Path, certificates: dict[str, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(s2s_link, "UNACKNOWLEDGED", 3)
+    either = S2S(trust=str(certificates.pop("trust")))
+    async with pair(tmp_path, either, either, **certificates) as (first, second):
+        romeo, juliet = await federation.login(first, "romeo"), await federation.login(second, "juliet")
+        await chat(romeo, juliet, "before")
+        assert first.federating is not None
+        assert second.federating is not None
+        [link], [peer] = first.federating.federation.links, second.federating.federation.links
+        await settle(lambda: not link.unacknowledged)
+        assert peer._connection is not None
+        peer._connection.pause()
+        for number in range(4):
+            romeo.send(f"<message to='{juliet.jid}' id='{number}'><body>?</body></message>")
+        assert [await bounced(romeo, str(number)) for number in range(4)] == ["remote-server-timeout"] * 4

@@ -151,6 +151,8 @@ class Federation:
         """Give a link no more stanzas."""
         for lane in self.lanes.values():
             lane.lost(link)
+        if not link.open:  # nothing more is acknowledged on it: what it has not brought over comes before what follows
+            self._send_again(link)
 
     def adopt(self, link: Link, pair: Pair) -> None:
         """Send on a link that the peer has opened for both directions, unless there is one already."""
@@ -163,7 +165,6 @@ class Federation:
         """Forget a connection."""
         self.links.discard(link)
         self.ending(link)
-        self._send_again(link)
         for domain in _remotes(link):
             if domain in self._presences and not self._closing:
                 local = link.names["local"]

@@ -173,15 +173,20 @@ class Link(ABC):
         if self._sent is not None:
             self._sent.sent(stanza)
             self._request(now)
+            if len(self._sent) > UNACKNOWLEDGED:
+                self._give_up()
 
     def check(self, now: float) -> None:
         """Give up a peer that acknowledges nothing; ask one that was silent whether it is there."""
         if self._asked_at is not None:
-            if now - self._asked_at > ACKNOWLEDGE_S or self.unacknowledged > UNACKNOWLEDGED:
-                log.info("s2s-no-acknowledgement", unacknowledged=self.unacknowledged, **self.names)
-                self.abort()
+            if now - self._asked_at > ACKNOWLEDGE_S:
+                self._give_up()
         elif self._sent is not None:
             self._request(now)
+
+    def _give_up(self) -> None:
+        log.info("s2s-no-acknowledgement", unacknowledged=self.unacknowledged, **self.names)
+        self.abort()
 
     def take_unacknowledged(self) -> list[Stanza]:
         """Return what the peer may not have got, oldest first, and forget it: the link is gone."""
