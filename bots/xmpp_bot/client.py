@@ -20,9 +20,10 @@ from xmpp_bot.bot import Bot
 from xmpp_bot.config import Config
 from xmpp_bot.engine import Engine
 from xmpp_bot.errors import BotError, LoginError, Refusal
-from xmpp_bot.messages import Kind, Outgoing
+from xmpp_bot.messages import Kind, Message, Outgoing
 from xmpp_bot.reading import Reader
 from xmpp_bot.rooms import Rooms
+from xmpp_bot.search import search_room
 from xmpp_bot.store import Store
 
 #: By the numbers of their XEPs.
@@ -119,6 +120,10 @@ class Client(slixmpp.ClientXMPP):
             await self._request(self.plugin["xep_0425"].moderate(slixmpp.JID(room), stanza_id, reason), "retract")
         except Refusal:
             return
+
+    async def search(self, room: str, text: str, limit: int) -> list[Message]:
+        """Search a room's archive (XEP-0431)."""
+        return await search_room(self, room, text, limit)
 
     def occupants(self, room: str) -> list[str]:
         """Nicks in a room."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 
 import slixmpp
 
 from xmpp_bot.engine import Engine
 from xmpp_bot.messages import Kind, Message, Reaction
 from xmpp_bot.rooms import Rooms
+from xmpp_bot.stamps import parse_stamp
 
 SID = "{urn:xmpp:sid:0}stanza-id"
 DELAY = "{urn:xmpp:delay}delay"
@@ -64,21 +65,10 @@ class Reader:
             room=sender.bare if in_room else "",
             nick=sender.resource if in_room else "",
             affiliation=occupant.affiliation if occupant else "none",
-            stamp=stamp or _stamp(stanza),
+            stamp=stamp or parse_stamp(stanza.xml.find(DELAY)),
         )
 
 
 def _stanza_id(stanza: slixmpp.Message, by: str) -> str:
     """Return the id by the room or the account (XEP-0359 §6: anybody else's tells nothing)."""
     return next((one.get("id", "") for one in stanza.xml.findall(SID) if one.get("by") == by), "")
-
-
-def _stamp(stanza: slixmpp.Message) -> datetime | None:
-    delay = stanza.xml.find(DELAY)
-    if delay is None:
-        return None
-    try:
-        stamp = datetime.fromisoformat(delay.get("stamp", ""))
-    except ValueError:
-        return None
-    return stamp if stamp.tzinfo else stamp.replace(tzinfo=UTC)

@@ -36,6 +36,7 @@ class FakeWire:
         self.kicked: list[tuple[str, str, str]] = []
         self.retracted: list[tuple[str, str, str]] = []
         self.nicks: dict[str, list[str]] = {}
+        self.archive: list[Message] = []
         self.online = True
 
     def transmit(self, message: Outgoing, written: Callable[[], None]) -> None:
@@ -56,6 +57,12 @@ class FakeWire:
     async def retract(self, room: str, stanza_id: str, reason: str) -> None:
         """Take it down."""
         self.retracted.append((room, stanza_id, reason))
+
+    async def search(self, room: str, text: str, limit: int) -> list[Message]:
+        """Search `archive`, which a test fills."""
+        words = text.lower().split()
+        found = [one for one in self.archive if one.room == room and all(word in one.text.lower() for word in words)]
+        return found[-limit:]
 
     def occupants(self, room: str) -> list[str]:
         """Those who have joined."""

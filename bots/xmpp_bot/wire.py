@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
-from xmpp_bot.messages import Outgoing
+from xmpp_bot.messages import Message, Outgoing
 
 
 class Wire(Protocol):
@@ -28,6 +28,14 @@ class Wire(Protocol):
 
     async def retract(self, room: str, stanza_id: str, reason: str) -> None:
         """Take a message back in everybody's view (XEP-0425)."""
+
+    async def search(self, room: str, text: str, limit: int) -> list[Message]:
+        """Return the latest messages of a room's archive with the words of a text, oldest first.
+
+        Raises:
+            Refusal: It cannot be searched.
+
+        """
 
     def occupants(self, room: str) -> list[str]:
         """Nicks in a room, the bot's own too."""

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.bots.conftest import ACCOUNTS, EXAMPLES, NewBot, NewPerson
+from tests.bots.test_examples_live import in_room, open_room, say
 from tests.components.archive.running import pair
 from tests.interop.slix import SlixClient
 from tests.peers import ServerProcess
@@ -19,6 +20,10 @@ Names = Iterator[str]
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
     """A server of its own, with the archive."""
     process, archive = pair(tmp_path_factory.mktemp("archive"))
+    config = process.config_file.read_text().replace("[modules.archive]", "[modules.archive]\nsearch = true")
+    process.config_file.write_text(config)
+    with archive._config.open("a") as file:
+        file.write("[search]\nenabled = true\n")
     try:
         process.start()
         archive.start()
@@ -72,3 +77,16 @@ async def test_killed_it_answers_each_once(new_bot: NewBot, person: NewPerson, n
     juliet.say(bot.jid, "end")
     await juliet.hears_text("end")
     assert sorted(juliet.texts()) == sorted([*sent, "end"])
+
+
+async def test_the_search_finds_what_was_said(new_bot: NewBot, person: NewPerson, names: Names) -> None:
+    name = next(names)
+    juliet, room = await person(name), f"{name}@conference.localhost"
+    await open_room(juliet, room)
+    say(juliet, room, "What's in a name?")
+    say(juliet, room, "That which we call a rose")
+    await new_bot(next(names), EXAMPLES / "search.py", in_room(room)).start()
+    say(juliet, room, "!search rose")
+    await juliet.hears(
+        lambda one: one.sender.endswith("/Nurse") and one.text.endswith("Juliet: That which we call a rose")
+    )
