@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TypeAlias
 
-from sqlalchemy import ColumnElement, Connection, TextClause, func, select
+from sqlalchemy import ColumnElement, Connection, TextClause, func, select, text
 
 from components.xmpp_archive.batch import first_id
 from components.xmpp_archive.errors import RequestError
@@ -44,7 +44,8 @@ def conditions(owner: int, query: Query) -> Conditions:
     wanted: Conditions = [column.owner == owner]
     if query.contact is not None:
         bare, _, resource = query.contact.partition("/")
-        wanted.append(column.contact == bare)
+        # Else SQLite would walk through the whole archive, as that is in the right order, too.
+        wanted.append(text("unlikely(entries.contact = :contact)").bindparams(contact=bare))
         if resource:
             wanted.append(column.resource == resource)
     if query.ids:
@@ -66,9 +67,10 @@ def conditions(owner: int, query: Query) -> Conditions:
 
 def count(database: Connection, wanted: Conditions, limit: int | None) -> int | None:
     """Return how many rows there are; None if they are more than `limit`."""
+    found = select(entries.c.id).where(*wanted)
     if limit is None:
-        return database.execute(select(func.count()).select_from(entries).where(*wanted)).scalar()
-    some = select(entries.c.id).where(*wanted).limit(limit + 1).subquery()
+        return database.execute(select(func.count()).select_from(found.subquery())).scalar()
+    some = found.limit(limit + 1).subquery()
     number: int = database.execute(select(func.count()).select_from(some)).scalar_one()
     return number if number <= limit else None
 
