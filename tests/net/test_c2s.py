@@ -462,6 +462,7 @@ async def test_errors_on_a_bound_stream_end_the_session(tmp_path: Path) -> None:
         await asyncio.sleep(0.05)
         assert server.sessions == []
         assert server.counters.connections == 1
+        assert server.counters.stream_errors == 1
 
 
 async def test_connections_that_are_gone_leave_no_cycles(tmp_path: Path) -> None:

@@ -240,6 +240,7 @@ class ClientService:
     def closed(self, client: Client) -> None:
         """Forget a connection."""
         self.clients.discard(client)
+        self._counters.stream_errors += client.error is not None
         if not self.clients and self._empty is not None:
             self._empty.set()
 

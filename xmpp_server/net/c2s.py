@@ -141,6 +141,11 @@ class Client(Driver):
         return host.domain if host is not None else ""
 
     @property
+    def error(self) -> StreamError | None:
+        """The error that ended the stream, if one did."""
+        return self._stream.error
+
+    @property
     def lang(self) -> str | None:
         """The default language of the client's stream."""
         return self._stream.lang

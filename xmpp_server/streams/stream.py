@@ -102,6 +102,11 @@ class Stream(ABC):
         """Whether the stream has ended."""
         return self._state is State.CLOSED
 
+    @property
+    def error(self) -> StreamError | None:
+        """The error that ended the stream, if one did."""
+        return self._error
+
     def outgoing(self) -> bytes:
         """Return the bytes to write, and forget them."""
         out, self._out = self._out, b""
@@ -270,6 +275,7 @@ class Stream(ABC):
 
     def _end(self, error: StreamError | None, events: Events) -> None:
         self._state = State.CLOSED
+        self._error = error
         self.deadline = None
         self._held = None
         events.append(Ended(error))

@@ -33,12 +33,11 @@ SAVE_EVERY_S = 10.0
 class OpenRoom:
     """A room in memory, with what is forgotten when it sleeps."""
 
-    __slots__ = ("asked_for_voice", "bucket", "empty_since", "invited", "opened_at", "relayed", "room", "spoke")
+    __slots__ = ("asked_for_voice", "bucket", "empty_since", "invited", "relayed", "room", "spoke")
 
     def __init__(self, room: Room, bucket: Bucket, now: float) -> None:
         self.room = room
         self.bucket = bucket
-        self.opened_at = now
         self.empty_since: float | None = now
         #: (who was invited, by whom), for declines.
         self.invited: dict[tuple[JID, JID], None] = {}
