@@ -11,7 +11,7 @@ from pathlib import Path
 
 import slixmpp
 import structlog
-from slixmpp.exceptions import IqError, IqTimeout, XMPPError
+from slixmpp.exceptions import IqError, IqTimeout
 from slixmpp.xmlstream import StanzaBase
 
 from xmpp_bot.adhoc import AdHoc
@@ -25,6 +25,7 @@ from xmpp_bot.reading import Reader
 from xmpp_bot.rooms import Rooms
 from xmpp_bot.search import search_room
 from xmpp_bot.store import Store
+from xmpp_bot.upload import Uploads
 
 #: By the numbers of their XEPs.
 PLUGINS = (4, 30, 45, 50, 66, 85, 92, 115, 198, 203, 308, 313, 359, 363, 410, 425, 444)
@@ -64,6 +65,7 @@ class Client(slixmpp.ClientXMPP):
         self.plugin["feature_mechanisms"].unencrypted_scram = False
         self.plugin["xep_0092"].software_name = bot.name
         self.plugin["xep_0030"].add_identity(category="client", itype="bot", name=bot.name)
+        self._uploads = Uploads(self, config.ca_file)
         self.rooms = Rooms(self, config, self.store)
         reader = Reader(self, self.engine, self.rooms)
         self.archive = Archive(self, reader, self.store)
@@ -105,10 +107,7 @@ class Client(slixmpp.ClientXMPP):
 
     async def upload(self, path: Path) -> str:
         """Upload a file (XEP-0363)."""
-        try:
-            return str(await self.plugin["xep_0363"].upload_file(path, timeout=REQUEST_TIMEOUT_S))
-        except (XMPPError, OSError, slixmpp.plugins.xep_0363.FileUploadError) as error:
-            raise Refusal("I cannot upload the file.") from error
+        return await self._uploads.upload(path)
 
     async def kick(self, room: str, nick: str, reason: str) -> None:
         """Put an occupant out of a room."""

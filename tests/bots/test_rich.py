@@ -31,6 +31,16 @@ async def welcome(ctx: Context) -> str:
     return f"Welcome, {ctx.nick}"
 """
 
+SENDER = """\
+from xmpp_bot import Bot, Context
+
+bot = Bot("sender")
+
+@bot.command("send")
+async def send(ctx: Context) -> None:
+    await ctx.send_file(__file__)
+"""
+
 
 async def test_it_reacts_and_corrects(new_bot: NewBot, person: NewPerson, names: Iterator[str], tmp_path: Path) -> None:
     file = tmp_path / "rich.py"
@@ -56,3 +66,14 @@ async def test_it_reacts_and_corrects(new_bot: NewBot, person: NewPerson, names:
     tybalt = await person(next(names))
     await tybalt.plugin["xep_0045"].join_muc_wait(slixmpp.JID(room), "Tybalt", maxstanzas=0, timeout=10)
     await juliet.hears_text("Welcome, Tybalt", "groupchat")
+
+
+async def test_without_an_upload_service_it_is_told(
+    new_bot: NewBot, person: NewPerson, names: Iterator[str], tmp_path: Path
+) -> None:
+    file = tmp_path / "sender.py"
+    file.write_text(SENDER)
+    bot = await new_bot(next(names), file).start()
+    juliet = await person(next(names))
+    juliet.say(bot.jid, "send")
+    await juliet.hears_text("There is no upload service.")
