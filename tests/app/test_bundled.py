@@ -12,17 +12,38 @@ from tests.world import World
 from xmpp_server.app import bundled
 from xmpp_server.app.component_service import ComponentService
 from xmpp_server.app.config import load
+from xmpp_server.app.modules import MODULE_CONFIGS, build_modules, is_enabled
 from xmpp_server.app.settings import Component, Config, DomainTls, Tls
+from xmpp_server.modules.archive import Archive
 from xmpp_server.net.self_signed import ensure_self_signed
 
 FILES = Component(domains=("upload.a.example", "proxy.a.example"), run=("xmpp-files",))
 
 
-def test_file_transfer_runs_without_a_configuration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_both_run_without_a_configuration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    (component,) = load(None, {}, {}).components
-    assert component.domains == ("upload.localhost", "proxy.localhost")
-    assert component.run == ("xmpp-files",)
+    config = load(None, {}, {})
+    archive, files = config.components
+    assert (archive.domains, archive.run) == (("archive.localhost",), ("xmpp-archive",))
+    assert (files.domains, files.run) == (("upload.localhost", "proxy.localhost"), ("xmpp-files",))
+    assert "archive" in [module.name for module in build_modules(config, "localhost")]
+
+
+def test_the_archive_is_on_where_its_component_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "server.toml"
+
+    def hosts(more: str) -> list[str]:
+        path.write_text('domains = ["a.example", "b.example"]\n' + more)
+        config = load(path, MODULE_CONFIGS, {})
+        return [domain for domain in config.domains if is_enabled(Archive, config, domain)]
+
+    component = '[[components]]\ndomains = ["archive.b.example"]\nrun = ["xmpp-archive"]\n'
+    assert hosts("") == []
+    assert hosts(component) == ["b.example"]
+    assert hosts(component + "[modules.archive]\nenabled = false") == []
+    assert hosts(component + '[modules.archive]\ncomponent = "archive.b.example"') == ["a.example", "b.example"]
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    assert hosts(component) == []
 
 
 def test_a_file_says_itself_what_runs(tmp_path: Path) -> None:

@@ -290,6 +290,6 @@ def test_the_examples_in_the_example_load(tmp_path):
     (tmp_path / "secrets" / "database-url").write_text("postgresql://user@host/db")
     (tmp_path / "full.toml").write_text(text, "utf-8")
     config = load(tmp_path / "full.toml", MODULE_CONFIGS, {"IRC_SECRET": "s"})
-    assert [component.secret for component in config.components] == ["", "s"]
+    assert [component.secret for component in config.components] == ["", "", "s"]
     assert config.s2s.routes == {"example.net": "127.0.0.1:15269"}
     assert config.storage.url == "postgresql://user@host/db"

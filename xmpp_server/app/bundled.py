@@ -11,8 +11,9 @@ from xmpp_server.net.self_signed import FILE_NAME
 
 __all__ = ["DEFAULTS", "EXTRA", "environment", "is_installed", "secret_path", "self_signed_folder"]
 
-#: What stands in `[[components]]` when there is no configuration file. The archive will be added here.
+#: What stands in `[[components]]` when there is no configuration file.
 DEFAULTS: Sequence[Mapping[str, Sequence[str]]] = (
+    {"domains": ("archive.localhost",), "run": ("xmpp-archive",)},
     {"domains": ("upload.localhost", "proxy.localhost"), "run": ("xmpp-files",)},
 )
 #: What their programs need beyond the server's own requirements.

@@ -19,7 +19,7 @@ def build_hosts(config: Config, router: Router, storage: Storage, runtime: LoopR
         host = Host(name, router, storage, runtime, config.limits, admins)
         host.provisioning.derive = runtime.compute
         host.provisioning.iterations = config.auth.scram_iterations
-        for module in build_modules(config):
+        for module in build_modules(config, name):
             host.add_module(module)
         hosts[host.name] = host
     return hosts

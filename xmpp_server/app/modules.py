@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import msgspec
 
+from xmpp_server.app.bundled import is_installed
 from xmpp_server.app.settings import Config
 from xmpp_server.core.module import Module
 from xmpp_server.im.caps import Caps
@@ -16,6 +17,7 @@ from xmpp_server.im.presence import Presence
 from xmpp_server.im.roster import Roster
 from xmpp_server.modules.admin import Admin
 from xmpp_server.modules.archive import Archive
+from xmpp_server.modules.archive.module import ArchiveConfig
 from xmpp_server.modules.blocking import Blocking
 from xmpp_server.modules.carbons import Carbons
 from xmpp_server.modules.commands import Commands
@@ -73,13 +75,25 @@ MODULES: tuple[type[Module], ...] = (
 MODULE_CONFIGS: Mapping[str, type[msgspec.Struct]] = {module.name: module.Config for module in MODULES}
 
 
-def build_modules(config: Config) -> list[Module]:
-    """Make the modules that the configuration wants, in their order."""
+def is_enabled(kind: type[Module], config: Config, domain: str) -> bool:
+    """Tell whether a host has a module; with nothing said the archive comes with its component."""
+    settings = config.modules.get(kind.name)
+    if settings is not None and settings.enabled is not None:
+        return settings.enabled
+    if kind.enabled_with_component:
+        own = ArchiveConfig() if settings is None else settings.config
+        assert isinstance(own, ArchiveConfig)  # noqa: S101 - by its name
+        serving = [one for one in config.components if is_installed(one.run)]
+        return any(own.component_of(domain) in component.domains for component in serving)
+    return kind.enabled_by_default
+
+
+def build_modules(config: Config, domain: str) -> list[Module]:
+    """Make the modules that the configuration wants for a host, in their order."""
     built = []
     for kind in MODULES:
         settings = config.modules.get(kind.name)
-        enabled = kind.enabled_by_default if settings is None or settings.enabled is None else settings.enabled
-        if enabled:
+        if is_enabled(kind, config, domain):
             module = kind(None if settings is None else settings.config)
             if isinstance(module, Register):
                 module.takes_strangers = config.auth.registration == "open"

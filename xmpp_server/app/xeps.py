@@ -40,8 +40,11 @@ class Implemented:
     xep: Xep
     place: str
     module: str = ""
-    default: bool = True
+    #: When it is on, if not always.
+    when: str = ""
 
+
+OFF = "off by default"
 
 RFCS: tuple[Rfc, ...] = (
     Rfc(4505, "SASL ANONYMOUS", ("sasl/anonymous.py",)),
@@ -100,9 +103,7 @@ REFUSED: tuple[Xep, ...] = (
 def implemented(modules: Sequence[type[Module]] = MODULES) -> list[Implemented]:
     """Return every XEP that is implemented, by number."""
     of_modules = [
-        Implemented(xep, _place(module), module.name, module.enabled_by_default)
-        for module in modules
-        for xep in module.xeps
+        Implemented(xep, _place(module), module.name, _when(module)) for module in modules for xep in module.xeps
     ]
     return sorted([*LAYERS, *of_modules], key=lambda one: (one.xep.number, one.place))
 
@@ -180,15 +181,20 @@ def _supported(xep: Xep, status: str) -> list[str]:
 
 def _row(one: Implemented) -> str:
     module = f"`{one.module}`" if one.module else ""
-    if not one.default:
-        module += ", off by default"
+    if one.when:
+        module += f", {one.when}"
     xep = one.xep
     return f"| {_xep_link(xep)} | {_title(xep)} | {xep.version} | {module} | {_link(one.place)} | {xep.note} |"
 
 
+def _when(module: type[Module]) -> str:
+    """Tell when a module is on, if nothing is said of it; nothing of one that always is."""
+    return "" if module.enabled_by_default else "with its component" if module.enabled_with_component else OFF
+
+
 def _settings(module: type[Module]) -> str:
     about = (module.__doc__ or "").partition("\n")[0]
-    enabled = "yes" if module.enabled_by_default else "no"
+    enabled = {"": "yes", OFF: "no"}.get(_when(module), _when(module))
     keys = ", ".join(f"`{field.encode_name} = {_toml(field)}`" for field in msgspec.structs.fields(module.Config))
     return f"| `{module.name}` | {enabled} | {keys} | {about} |"
 

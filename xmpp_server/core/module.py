@@ -81,6 +81,8 @@ class Module:
     needs: ClassVar[tuple[type[Module], ...]] = ()
     """Modules that must be registered before, found with `host.module(Class)`."""
     enabled_by_default: ClassVar[bool] = True
+    enabled_with_component: ClassVar[bool] = False
+    """Its work is done by an external component: on by default for the hosts that have one."""
     Config: ClassVar[type[msgspec.Struct]] = NoConfig
 
     def __init__(self, config: msgspec.Struct | None = None) -> None:

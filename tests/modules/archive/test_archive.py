@@ -147,6 +147,12 @@ def test_an_acknowledgement_waits_for_the_archive(scene: Scene) -> None:
     assert (answer.name, answer.get("h")) == ("a", "1")
 
 
+def store_of(request: Element) -> list[Element]:
+    store = request.find("store", ARCHIVE)
+    assert store is not None
+    return list(store.elements())
+
+
 def test_what_comes_meanwhile_is_one_batch(scene: Scene) -> None:
     line = scene.connects()
     line.hears()
@@ -204,7 +210,7 @@ def test_the_archive_fails_for_a_while(scene: Scene) -> None:
 
 
 def test_full() -> None:
-    scene = Scene(ArchiveConfig(spool_bytes=1_048_576))
+    scene = Scene(ArchiveConfig(spool_bytes=1_048_576, when_full="refuse"))
     romeo, _ = people(scene)
     for _ in range(12):
         romeo.says(said("juliet@example.org", "x" * 60_000))
@@ -214,7 +220,7 @@ def test_full() -> None:
 
 
 def test_full_and_passing() -> None:
-    scene = Scene(ArchiveConfig(spool_bytes=1_048_576, when_full="pass"))
+    scene = Scene(ArchiveConfig(spool_bytes=1_048_576))
     romeo, juliet = people(scene)
     for _ in range(12):
         romeo.says(said("juliet@example.org", "x" * 60_000))
@@ -292,6 +298,52 @@ def test_nobody_is_there_to_answer(scene: Scene) -> None:
     romeo.says(ASK.format(to=""))
     scene.world.passes(70)
     assert [condition(one) for one in romeo.hears()] == ["resource-constraint"]
+
+
+def test_who_asks_while_the_archive_starts_gets_what_was_kept_for_it_meanwhile(scene: Scene) -> None:
+    component = scene.world.router.components.find(DOMAIN)
+    assert component is not None
+    component.expect()
+    romeo, _ = people(scene)
+    romeo.says(said("juliet@example.org", "early"), ASK.format(to=""))
+    assert romeo.hears() == []
+    line = scene.connects()
+    (request,) = line.hears()
+    assert bodies(store_of(request)) == ["early", "early"]
+    romeo.says(said("juliet@example.org", "later"))
+    assert line.hears() == []
+    scene.answers(request)
+    (first, second) = line.hears()
+    assert [one.find("ask", ARCHIVE) is None for one in (first, second)].count(False) == 1
+    for one in (first, second):
+        scene.answers(one, RESULT if one.find("ask", ARCHIVE) is not None else "")
+    assert [one.name for one in romeo.hears()] == ["message", "iq"]
+
+
+def test_the_spool_is_left_behind_while_messages_come(scene: Scene) -> None:
+    romeo, _ = people(scene)
+    romeo.says(said("juliet@example.org", "kept"))
+    line = scene.connects()
+    (request,) = line.hears()
+    romeo.says(said("juliet@example.org", "new"))
+    scene.answers(request)
+    host = scene.world.host
+    (request,) = line.hears()
+    assert scene.world.run(host.storage.documents.all(host.jid, KIND)) == {}  # the new one did not go there
+    scene.answers(request)
+
+
+def test_an_archive_that_was_expected_does_not_come(scene: Scene) -> None:
+    component = scene.world.router.components.find(DOMAIN)
+    assert component is not None
+    component.expect()
+    romeo, _ = people(scene)
+    romeo.says(ASK.format(to=""))
+    assert romeo.hears() == []
+    scene.world.passes(70)
+    assert [condition(one) for one in romeo.hears()] == ["resource-constraint"]
+    line = scene.connects()
+    assert line.hears() == []  # nobody waits for it any more
 
 
 def test_many_at_once(scene: Scene) -> None:

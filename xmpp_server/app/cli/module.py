@@ -6,7 +6,7 @@ import click
 
 from xmpp_server.app.cli.context import Context, pass_context
 from xmpp_server.app.cli.output import Row, json_option, show_rows
-from xmpp_server.app.modules import MODULES
+from xmpp_server.app.modules import MODULES, is_enabled
 from xmpp_server.core.module import Module
 
 
@@ -24,11 +24,10 @@ def list_(context: Context, as_json: bool) -> None:
 
 
 def _row(context: Context, kind: type[Module]) -> Row:
-    settings = context.config.modules.get(kind.name)
-    enabled = kind.enabled_by_default if settings is None or settings.enabled is None else settings.enabled
+    config = context.config
     return {
         "name": kind.name,
-        "enabled": enabled,
+        "enabled": any(is_enabled(kind, config, domain) for domain in config.domains),
         "xeps": [f"XEP-{xep.number:04}" for xep in kind.xeps],
         "about": (kind.__doc__ or "").strip().partition("\n")[0],
     }

@@ -30,6 +30,15 @@ OPEN = 20
 ANSWER_S = 60.0
 
 
+class Question:
+    """Whether a question was put to the archive, or given up."""
+
+    __slots__ = ("asked",)
+
+    def __init__(self) -> None:
+        self.asked = False
+
+
 class Asking:
     """Passes requests on, and the answers back."""
 
@@ -56,25 +65,40 @@ class Asking:
             StanzaError: resource-constraint; the archive is away, or asked too much at once.
 
         """
-        if not self._handover.is_connected:
+        if not self._handover.is_expected:
             raise StanzaError(Condition.RESOURCE_CONSTRAINT, "The archive is away")
         who = request.sender.bare
         if self._open[who] >= OPEN:
             raise StanzaError(Condition.RESOURCE_CONSTRAINT, "Too many requests at once")
         self._open[who] += 1
-        self._handover.when_committed(partial(self._send, request, owner, room))
+        question = Question()
+        self._handover.when_archived(partial(self._send, question, request, owner, room))
+        if not question.asked:  # the archive starts, or has to take what was kept for it
+            self._host.runtime.schedule(ANSWER_S, partial(self._give_up, question, request))
 
-    def _send(self, request: IqRequest, owner: JID, room: bool) -> None:
+    def _give_up(self, question: Question, request: IqRequest) -> None:
+        if not question.asked:
+            question.asked = True
+            self._close(request)
+            self._finish(request.stanza, self._host.router.reject(request.stanza, _refusal(None)))
+
+    def _close(self, request: IqRequest) -> None:
+        who = request.sender.bare
+        self._open[who] -= 1
+        if not self._open[who]:
+            del self._open[who]
+
+    def _send(self, question: Question, request: IqRequest, owner: JID, room: bool) -> None:
+        if question.asked:
+            return
+        question.asked = True
         dispatch = self._host.iqs
         payload = protocol.ask(owner, request.sender, request.stanza, room=room)
         asking = protocol.request(dispatch.new_id(), self._host.jid, self._component, "ask", payload)
         dispatch.send(asking, partial(self._answered, request, owner), ANSWER_S)
 
     def _answered(self, request: IqRequest, owner: JID, reply: Stanza | None) -> None:
-        who = request.sender.bare
-        self._open[who] -= 1
-        if not self._open[who]:
-            del self._open[who]
+        self._close(request)
         session = request.session or self._session(request.sender)
         answer = None if reply is None else reply.element.find("answer", protocol.ARCHIVE)
         if answer is None:

@@ -53,12 +53,19 @@ class Handover:
         self._added = 0
         self._committed = 0
         self._waiting: deque[tuple[int, Callable[[], None]]] = deque()
+        self._overflowing = False
 
     @property
     def is_connected(self) -> bool:
         """Whether the archive is there."""
         component = self._host.router.components.find(self._component.domainpart)
         return component is not None and component.is_connected
+
+    @property
+    def is_expected(self) -> bool:
+        """Whether the archive is there, or will be soon."""
+        component = self._host.router.components.find(self._component.domainpart)
+        return component is not None and component.is_expected
 
     def has_room(self) -> bool:
         """Tell whether entries can be added.
@@ -68,7 +75,11 @@ class Handover:
 
         """
         if self._pending_bytes + self._spool.bytes < self._most_bytes:
+            self._overflowing = False
             return True
+        if not self._overflowing:
+            self._overflowing = True
+            log.error("archive-spool-full", refused=self._refuses)
         if self._refuses:
             raise StanzaError(Condition.RESOURCE_CONSTRAINT, "The archive is away, and no more can be kept for it")
         return False
@@ -82,12 +93,15 @@ class Handover:
         self._added += 1
         self._go_on()
 
-    def when_committed(self, action: Callable[[], None]) -> None:
-        """Do something once all that was added is committed: who asks now finds what was said before."""
-        if self._committed == self._added:
-            action()
-        else:
-            self._waiting.append((self._added, action))
+    def when_archived(self, action: Callable[[], None]) -> None:
+        """Do something once all that was added is in the archive: who asks then finds what was said before.
+
+        While the archive is away that takes as long as it is.
+        """
+        self._waiting.append((self._added, action))
+        if not self._spool.is_loaded:
+            self._load()
+        self._ask()
 
     def connected(self) -> None:
         """The archive has come: give it what was kept for it."""
@@ -108,6 +122,8 @@ class Handover:
         if not self._spool.is_loaded:
             self._load()
             return
+        if self._draining and len(self._spool) == 1:
+            return  # the last of what was kept is under way: what is new goes behind it, and not to the spool
         batch = self._take()
         self._busy = True
         if len(self._spool) or not self.is_connected:
@@ -165,9 +181,19 @@ class Handover:
         for _, receipt in batch:
             if receipt is not None:
                 receipt.release()
-        while self._waiting and self._waiting[0][0] <= self._committed:
-            self._waiting.popleft()[1]()
+        self._ask()
         self._go_on()
+
+    def _ask(self) -> None:
+        """Let those go on whose questions the archive can answer."""
+        while (
+            self._waiting
+            and self._waiting[0][0] <= self._committed
+            and self._spool.is_loaded
+            and not len(self._spool)
+            and self.is_connected
+        ):
+            self._waiting.popleft()[1]()
 
     # What was kept.
 
@@ -187,6 +213,7 @@ class Handover:
         if self._spool.is_loaded:
             self._go_on()
             self._drain()
+            self._ask()
 
     def _drain(self) -> None:
         """Give the archive the oldest batch, and then the next."""
@@ -197,6 +224,8 @@ class Handover:
         elif len(self._spool):
             self._draining = True
             self._host.runtime.spawn(self._drain_first(), "archive-drain")
+        else:
+            self._ask()
 
     async def _drain_first(self) -> None:
         try:
@@ -215,10 +244,13 @@ class Handover:
         self._spool.remove_first()
         if not len(self._spool):
             log.info("archive-caught-up")
+            self._ask()
+            self._go_on()
         self._drain()
 
     def _drain_later(self) -> None:
         self._draining = False
+        self._go_on()
         self._host.runtime.schedule(RETRY_S, self._drain)
 
 

@@ -39,7 +39,11 @@ class ArchiveConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     #: What is kept for an archive that is away, and what becomes of messages when that is full: they are refused, so
     #: that the archive has no gaps, or pass without being archived.
     spool_bytes: Annotated[int, Meta(ge=1_048_576)] = 67_108_864
-    when_full: Literal["refuse", "pass"] = "refuse"
+    when_full: Literal["refuse", "pass"] = "pass"
+
+    def component_of(self, domain: str) -> str:
+        """Return the component that keeps the archives of a served domain."""
+        return self.component.replace("{domain}", domain)
 
 
 class Archive(Module):
@@ -54,13 +58,14 @@ class Archive(Module):
     account_features = FEATURES
     needs = (StableIds,)
     enabled_by_default = False
+    enabled_with_component = True
     Config = ArchiveConfig
     config: ArchiveConfig
 
     def register(self, host: Host) -> None:
         """Stand between annotation and delivery."""
         config = self.config
-        self._component = JID.parse(config.component.replace("{domain}", host.name))
+        self._component = JID.parse(config.component_of(host.name))
         self._handover = Handover(
             host,
             self._component,
