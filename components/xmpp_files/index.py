@@ -15,8 +15,7 @@ from components.xmpp_files.storage import FullError, StorageError
 
 T = TypeVar("T")
 
-VERSION = 1
-_SCHEMA = """
+_FIRST = """
 CREATE TABLE files (
     id TEXT PRIMARY KEY,
     owner TEXT NOT NULL,
@@ -48,6 +47,9 @@ CREATE TRIGGER file_removed AFTER DELETE ON files BEGIN
     DELETE FROM totals WHERE who IN (old.owner, '@' || old.host) AND bytes <= 0;
 END;
 """
+#: Each brings the schema from the version that is its place in this row to the next one.
+_STEPS = (_FIRST,)
+VERSION = len(_STEPS)
 _COLUMNS = "id, owner, host, name, size, content_type, purpose, created, expires, slot_until"
 
 
@@ -95,18 +97,7 @@ class Index:
         def work() -> Refusal | None:
             with self._connection as database:
                 database.execute("BEGIN IMMEDIATE")
-                refused = refusal(limits, self._usage(file.owner, file.host, file.created), file.size, file.created)
-                if refused is None:
-                    database.execute(
-                        f"INSERT INTO files ({_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?)",  # noqa: S608 - constant
-                        astuple(file),
-                    )
-                    database.execute(
-                        "INSERT INTO hours VALUES (?,?,?,1) ON CONFLICT (owner, hour)"
-                        " DO UPDATE SET bytes = bytes + excluded.bytes, slots = slots + 1",
-                        (file.owner, file.created // HOUR_S, file.size),
-                    )
-                return refused
+                return reserve(database, file, limits)
 
         return await self._run(work)
 
@@ -151,11 +142,30 @@ class Index:
 
     async def usage(self, owner: str, host: str, now: int) -> Usage:
         """Return what counts against quotas."""
-        return await self._run(lambda: self._usage(owner, host, now))
+        return await self._run(lambda: usage(self._connection, owner, host, now))
 
     async def forget_old_hours(self, now: int) -> None:
         """Drop the counts that count no longer."""
         await self._write("DELETE FROM hours WHERE hour < ?", first_hour(now))
+
+    async def read(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Run queries on the database."""
+        return await self._run(lambda: work(self._connection))
+
+    async def change(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Run statements as one transaction; an exception undoes it. Unlike slots, this outlives a power cut."""
+
+        def durably() -> T:
+            database = self._connection
+            database.execute("PRAGMA synchronous = FULL")
+            try:
+                with database:
+                    database.execute("BEGIN IMMEDIATE")
+                    return work(database)
+            finally:
+                database.execute("PRAGMA synchronous = NORMAL")
+
+        return await self._run(durably)
 
     # What runs in the thread:
 
@@ -172,21 +182,12 @@ class Index:
         # A crash of the process loses nothing; a power cut may lose the last slots, whose uploads then are orphans.
         database.execute("PRAGMA synchronous = NORMAL")
         (version,) = database.execute("PRAGMA user_version").fetchone()
-        if version == 0:
-            database.executescript(f"BEGIN IMMEDIATE;{_SCHEMA}PRAGMA user_version = {VERSION};COMMIT;")
-        elif version != VERSION:
+        if version > VERSION:
             database.close()
             raise StorageError(f"{self._path} has schema {version}, this program knows {VERSION}")
+        for number, step in enumerate(_STEPS[version:], version + 1):
+            database.executescript(f"BEGIN IMMEDIATE;{step}PRAGMA user_version = {number};COMMIT;")
         self._database = database
-
-    def _usage(self, owner: str, host: str, now: int) -> Usage:
-        query = "SELECT bytes FROM totals WHERE who = ?"
-        (user_bytes,) = self._connection.execute(query, (owner,)).fetchone() or (0,)
-        (host_bytes,) = self._connection.execute(query, (f"@{host}",)).fetchone() or (0,)
-        hours = self._connection.execute(
-            "SELECT hour, bytes, slots FROM hours WHERE owner = ? AND hour >= ?", (owner, first_hour(now))
-        )
-        return Usage(user_bytes, host_bytes, [Hour(*row) for row in hours])
 
     async def _select(self, condition: str, *values: str | int) -> list[File]:
         query = f"SELECT {_COLUMNS} FROM files WHERE {condition}"  # noqa: S608 - `condition` is ours
@@ -201,3 +202,31 @@ class Index:
         except sqlite3.Error as error:
             full = error.sqlite_errorcode == sqlite3.SQLITE_FULL if hasattr(error, "sqlite_errorcode") else False
             raise (FullError if full else StorageError)(str(error)) from error
+
+
+def reserve(database: sqlite3.Connection, file: File, limits: Limits) -> Refusal | None:
+    """Note a slot, within a transaction, if the quotas allow it; None is yes."""
+    refused = refusal(limits, usage(database, file.owner, file.host, file.created), file.size, file.created)
+    if refused is not None:
+        return refused
+    database.execute(
+        f"INSERT INTO files ({_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?)",  # noqa: S608 - constant
+        astuple(file),
+    )
+    database.execute(
+        "INSERT INTO hours VALUES (?,?,?,1) ON CONFLICT (owner, hour)"
+        " DO UPDATE SET bytes = bytes + excluded.bytes, slots = slots + 1",
+        (file.owner, file.created // HOUR_S, file.size),
+    )
+    return None
+
+
+def usage(database: sqlite3.Connection, owner: str, host: str, now: int) -> Usage:
+    """Return what counts against quotas."""
+    query = "SELECT bytes FROM totals WHERE who = ?"
+    (user_bytes,) = database.execute(query, (owner,)).fetchone() or (0,)
+    (host_bytes,) = database.execute(query, (f"@{host}",)).fetchone() or (0,)
+    hours = database.execute(
+        "SELECT hour, bytes, slots FROM hours WHERE owner = ? AND hour >= ?", (owner, first_hour(now))
+    )
+    return Usage(user_bytes, host_bytes, [Hour(*row) for row in hours])

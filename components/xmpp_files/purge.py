@@ -8,8 +8,8 @@ import time
 import structlog
 
 from components.xmpp_files.index import Index
+from components.xmpp_files.intake import LONGEST_S
 from components.xmpp_files.storage import Storage, StorageError
-from components.xmpp_files.upload import LONGEST_S
 
 log = structlog.get_logger(__name__)
 

@@ -9,10 +9,10 @@ from dataclasses import replace
 import pytest
 
 from components.xmpp_files.index import File, Index
+from components.xmpp_files.intake import LONGEST_S
 from components.xmpp_files.purge import Purge
 from components.xmpp_files.quota import HOUR_S, Hour, Limits, Refusal, Usage
 from components.xmpp_files.storage import StorageError
-from components.xmpp_files.upload import LONGEST_S
 from tests.components.files.conftest import FREE
 
 NOW = 1_700_000_000

@@ -163,7 +163,7 @@ class TestSlow:
             *(raw(server, put, [f"Content-Length: {len(DATA)}"], DATA[:-1]) for put, _, _ in slots)
         )
         assert sorted(answer[:12] for answer in answers) == [b"HTTP/1.1 408"] * 2 + [b"HTTP/1.1 503"]
-        assert server.uploads.running.total() == 0
+        assert server.uploads.intake.running.total() == 0
 
 
 async def test_only_who_may_upload_is_told_to_continue(server):
