@@ -8,8 +8,8 @@ from xml.etree import ElementTree as ET
 from slixmpp import JID
 from slixmpp.jid import InvalidJID
 
-from components.xmpp_archive.errors import RequestError
 from components.xmpp_archive.namespaces import MAM
+from components.xmpp_component.errors import RequestError
 
 DEFAULTS = ("always", "never", "roster")
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from xml.etree import ElementTree as ET
 
-from components.xmpp_archive.errors import RequestError
 from components.xmpp_archive.namespaces import DATA_FORMS, MAM, RSM
 from components.xmpp_archive.preferences import prepared
+from components.xmpp_component.errors import RequestError
 
 #: XEP-0082; the offset may be Z or +hh:mm.
 _STAMP = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d+))?(Z|[+-]\d\d:\d\d)")

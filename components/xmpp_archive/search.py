@@ -7,7 +7,7 @@ from xml.sax.saxutils import unescape
 
 from sqlalchemy import Connection, TextClause, text
 
-from components.xmpp_archive.errors import RequestError
+from components.xmpp_component.errors import RequestError
 
 _BODY = re.compile(r"<body(?:\s[^>]*)?>([^<]*)</body>")
 _WORD = re.compile(r"\w")

@@ -7,10 +7,10 @@ from typing import TypeAlias
 from sqlalchemy import ColumnElement, Connection, TextClause, func, select, text
 
 from components.xmpp_archive.batch import first_id
-from components.xmpp_archive.errors import RequestError
 from components.xmpp_archive.query import Query
 from components.xmpp_archive.search import matches
 from components.xmpp_archive.tables import entries, owners
+from components.xmpp_component.errors import RequestError
 
 Conditions: TypeAlias = list[ColumnElement[bool] | TextClause]
 

@@ -9,12 +9,12 @@ import structlog
 
 from components.xmpp_archive import answers
 from components.xmpp_archive.batch import items
-from components.xmpp_archive.errors import RequestError
 from components.xmpp_archive.namespaces import ARCHIVE, MAM
 from components.xmpp_archive.preferences import Prefs
 from components.xmpp_archive.query import Query, form
 from components.xmpp_archive.settings import Config
 from components.xmpp_archive.store import Store
+from components.xmpp_component.errors import RequestError
 
 log = structlog.get_logger(__name__)
 

@@ -5,26 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-import msgspec
 from msgspec import Meta
 
-Natural = Annotated[int, Meta(ge=0)]
-Positive = Annotated[int, Meta(ge=1)]
-Seconds = Annotated[float, Meta(gt=0)]
+from components.xmpp_component import settings
+from components.xmpp_component.settings import Log, Natural, Positive, Seconds, Table
 
 
-class Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A table of the file; unknown keys are errors."""
+class Server(settings.Server, frozen=True, kw_only=True):
+    """The door, and who comes through it: the domain of the archive, those whose messages it keeps."""
 
-
-class Server(Table, frozen=True, kw_only=True):
-    """The XMPP server's door for components; either `secret` or `secret_file`."""
-
-    address: str = "127.0.0.1:5347"
     domain: str = "archive.localhost"
     hosts: tuple[str, ...] = ()
-    secret: str = ""
-    secret_file: str = ""
 
 
 class Rules(Table, frozen=True, kw_only=True):
@@ -65,12 +56,6 @@ class Search(Table, frozen=True, kw_only=True):
     """Full text search (XEP-0431)."""
 
     enabled: bool = False
-
-
-class Log(Table, frozen=True, kw_only=True):
-    """What is logged on standard error."""
-
-    level: Literal["debug", "info", "warning", "error"] = "info"
 
 
 class Config(Table, frozen=True, kw_only=True):

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
-from components.xmpp_files.addresses import Doors
+from components.xmpp_component.addresses import Doors
 from components.xmpp_files.download import Downloads
 from components.xmpp_files.headers import answer, harden
 from components.xmpp_files.settings import HttpSettings

@@ -10,13 +10,13 @@ from pathlib import Path
 
 import structlog
 
+from components.xmpp_component.addresses import Doors, split
+from components.xmpp_component.link import Link
 from components.xmpp_files.access import Access
-from components.xmpp_files.addresses import Doors, split
 from components.xmpp_files.disk import DiskStorage
 from components.xmpp_files.download import Downloads
 from components.xmpp_files.http import HttpServer, is_https
 from components.xmpp_files.index import Index
-from components.xmpp_files.link import Link
 from components.xmpp_files.proxy_link import ProxyLink
 from components.xmpp_files.purge import Purge
 from components.xmpp_files.relay import Relay

@@ -8,11 +8,12 @@ from xml.etree import ElementTree as ET
 import structlog
 from slixmpp import JID, InvalidJID
 
+from components.xmpp_component.errors import RequestError
+from components.xmpp_component.link import Link
+from components.xmpp_component.settings import Server
 from components.xmpp_files.access import Access
-from components.xmpp_files.link import Link
 from components.xmpp_files.relay import Activation, Relay
-from components.xmpp_files.requests import RequestError
-from components.xmpp_files.settings import ProxySettings, Server
+from components.xmpp_files.settings import ProxySettings
 
 log = structlog.get_logger(__name__)
 

@@ -4,36 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Container
 from dataclasses import dataclass
-from typing import Literal
 from xml.etree import ElementTree as ET
 
+from components.xmpp_component.errors import RequestError
 from components.xmpp_files import media_types, names
 from components.xmpp_files.purposes import NS_PURPOSE, PURPOSES, Purpose, moment, stamp
 
 NS = "urn:xmpp:http:upload:0"
 _MAX_DIGITS = 18
-
-Condition = Literal[
-    "bad-request",
-    "feature-not-implemented",
-    "forbidden",
-    "item-not-found",
-    "not-acceptable",
-    "not-allowed",
-    "resource-constraint",
-]
-ErrorType = Literal["modify", "wait", "auth", "cancel"]
-
-
-class RequestError(Exception):
-    """A stanza error; `extension` is its application-specific condition."""
-
-    def __init__(self, condition: Condition, kind: ErrorType, text: str, extension: ET.Element | None = None) -> None:
-        super().__init__(text)
-        self.condition = condition
-        self.kind = kind
-        self.text = text
-        self.extension = extension
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,11 +7,11 @@ from xml.etree import ElementTree as ET
 
 import structlog
 
+from components.xmpp_component.errors import RequestError
 from components.xmpp_files import media_types, names, requests
 from components.xmpp_files.access import Access
 from components.xmpp_files.index import File, Index
 from components.xmpp_files.quota import Limits
-from components.xmpp_files.requests import RequestError
 from components.xmpp_files.settings import UploadSettings
 from components.xmpp_files.slots import Slot, SlotSigner, new_id
 from components.xmpp_files.storage import FullError, Storage, StorageError

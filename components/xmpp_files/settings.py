@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
-import msgspec
 from msgspec import Meta
 
+from components.xmpp_component.settings import Log, Natural, Positive, Seconds, Server, Table
 from components.xmpp_files.purposes import Purpose, Retention
 from components.xmpp_files.quota import Limits
-
-Natural = Annotated[int, Meta(ge=0)]
-Positive = Annotated[int, Meta(ge=1)]
-Seconds = Annotated[float, Meta(gt=0)]
 
 DAY_S = 86_400
 #: What browsers may show by themselves; all else they save. SVG, HTML, XML and PDF can hold scripts.
@@ -28,19 +24,6 @@ INLINE = (
     "video/*",
     "text/plain",
 )
-
-
-class Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A table of the file; unknown keys are errors."""
-
-
-class Server(Table, frozen=True, kw_only=True):
-    """The XMPP server's door for components; either `secret` or `secret_file`."""
-
-    address: str = "127.0.0.1:5347"
-    tls: bool = False
-    secret: str = ""
-    secret_file: str = ""
 
 
 class KeepSettings(Table, frozen=True, kw_only=True):
@@ -129,12 +112,6 @@ class ProxySettings(Table, frozen=True, kw_only=True):
     activation_timeout_s: Seconds = 60.0
     idle_timeout_s: Seconds = 300.0
     bytes_per_s: Natural = 0
-
-
-class Log(Table, frozen=True, kw_only=True):
-    """Where to: standard error."""
-
-    level: Literal["debug", "info", "warning", "error"] = "info"
 
 
 class Config(Table, frozen=True, kw_only=True):

@@ -7,10 +7,10 @@ from xml.etree import ElementTree as ET
 
 from slixmpp import JID
 
-from components.xmpp_files.link import Link
+from components.xmpp_component.link import Link
+from components.xmpp_component.settings import Server
 from components.xmpp_files.requests import NS
 from components.xmpp_files.service import UploadService
-from components.xmpp_files.settings import Server
 
 
 class UploadLink(Link):

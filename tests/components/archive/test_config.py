@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from components.xmpp_archive.config import ConfigError, load
+from components.xmpp_archive.config import load
 from components.xmpp_archive.settings import Config
+from components.xmpp_component.config import ConfigError
 
 EXAMPLE = Path(__file__).parents[3] / "config" / "archive.toml"
 
@@ -32,7 +33,7 @@ def test_the_example_shows_the_defaults(tmp_path: Path) -> None:
         ("a = ", "is not TOML"),
         ("colour = 1", "unknown field"),
         ("[server]", "either secret or secret_file"),
-        ("[server]\nsecret = 'a'\naddress = 'localhost'", "is not HOST:PORT"),
+        ("[server]\nsecret = 'a'\naddress = 'localhost'", "neither host:port"),
         ("[server]\nsecret_file = 'missing'", "cannot be read"),
         ("[server]\nsecret = 'a'\n[pages]\ndefault = 60\nmost = 50", "must not be more"),
         ("[server]\nsecret = 'a'\n[pages]\nmost = 0", "pages.most"),

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from components.xmpp_archive.answers import stamp
-from components.xmpp_archive.errors import RequestError
 from components.xmpp_archive.query import FULLTEXT, Query, form
+from components.xmpp_component.errors import RequestError
 
 FORM = "<field var='FORM_TYPE'><value>urn:xmpp:mam:2</value></field>"
 

@@ -14,11 +14,11 @@ from sqlalchemy import create_engine
 
 from components.xmpp_archive import search
 from components.xmpp_archive.batch import Entry, Erasure
-from components.xmpp_archive.errors import RequestError
 from components.xmpp_archive.preferences import Prefs
 from components.xmpp_archive.query import Query
 from components.xmpp_archive.settings import Keep
 from components.xmpp_archive.store import Store
+from components.xmpp_component.errors import RequestError
 from tests.components.archive.conftest import OWNER, START_MS, entry
 
 OTHER = "mercutio@example.org"

@@ -10,11 +10,12 @@ from pathlib import Path
 import pytest
 
 from components.xmpp_archive.batch import Erasure
-from components.xmpp_archive.errors import ArchiveError, RequestError
+from components.xmpp_archive.errors import ArchiveError
 from components.xmpp_archive.preferences import Prefs
 from components.xmpp_archive.query import Query
 from components.xmpp_archive.settings import Keep
 from components.xmpp_archive.store import Page, Store
+from components.xmpp_component.errors import RequestError
 from tests.components.archive.conftest import OTHER, OWNER, START_MS, entry, ident
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from components.xmpp_files.config import ConfigError, load
+from components.xmpp_component.config import ConfigError
+from components.xmpp_files.config import load
 from components.xmpp_files.settings import Config
 
 EXAMPLE = Path(__file__).parents[3] / "config" / "files.toml"
@@ -58,7 +59,8 @@ def test_the_example_names_every_key():
         ("[server]\n", "secret"),
         ('[server]\nsecret = "a"\nsecret_file = "b"\n', "secret"),
         ('[server]\nsecret_file = "missing"\n', "missing"),
-        ('[server]\nsecret = "a"\naddress = "unix:/x"\n', "server.address"),
+        ('[server]\nsecret = "a"\naddress = "nowhere"\n', "server.address"),
+        ('[server]\nsecret = "a"\naddress = "unix:/x"\ntls = true\n', "server.tls"),
         ('[server]\nsecret = "a"\n[http]\nlisten = ["nowhere"]\n', "http.listen"),
         ('[server]\nsecret = "a"\n[http]\ncertificate = "x"\n', "certificate"),
         ('[server]\nsecret = "a"\n[http]\npublic_url = "ftp://x"\n', "public_url"),

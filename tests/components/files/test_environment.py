@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from components.xmpp_files.config import ConfigError, load
+from components.xmpp_component.config import ConfigError
+from components.xmpp_files.config import load
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import struct
 import pytest
 from msgspec.structs import replace
 
-from components.xmpp_files.addresses import Doors
+from components.xmpp_component.addresses import Doors
 from components.xmpp_files.relay import Activation, Relay
 from components.xmpp_files.settings import ProxySettings
 from tests.components.files.conftest import until

@@ -10,10 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace as changed
 
+from components.xmpp_component.errors import RequestError
 from components.xmpp_files.access import Access
 from components.xmpp_files.purposes import Purpose, stamp
 from components.xmpp_files.quota import Limits
-from components.xmpp_files.requests import NS, RequestError, UploadRequest, read
+from components.xmpp_files.requests import NS, UploadRequest, read
 from components.xmpp_files.service import UploadService
 from components.xmpp_files.settings import UploadSettings
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from components.xmpp_files.addresses import AddressError, Doors, split
+from components.xmpp_component.addresses import AddressError, Doors, split
 
 
 @pytest.mark.parametrize(

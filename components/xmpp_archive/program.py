@@ -1,0 +1,62 @@
+"""Puts the parts together, starts and stops them in order."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+import structlog
+
+from components.xmpp_archive.commands import opened
+from components.xmpp_archive.errors import ArchiveError
+from components.xmpp_archive.link import ArchiveLink
+from components.xmpp_archive.service import Service
+from components.xmpp_archive.settings import Config
+
+log = structlog.get_logger(__name__)
+
+
+class Program:
+    """The archive as it runs: the store, its domain on the server, the purge."""
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self._store = opened(config)
+        self._link = ArchiveLink(config.server, Service(config, self._store))
+        self._purging: asyncio.Task[None] | None = None
+
+    async def start(self) -> dict[str, list[str]]:
+        """Open the store, then connect to the server; there are no doors.
+
+        Raises:
+            ArchiveError: The store cannot be opened.
+
+        """
+        await self._store.open()
+        self._purging = asyncio.create_task(self._purge(), name="purge")
+        self._link.start()
+        return {}
+
+    def reload(self) -> None:
+        """Do nothing: settings are read at the start."""
+
+    async def stop(self) -> None:
+        """Leave the server, close the store."""
+        if self._purging is not None:
+            self._purging.cancel()
+            await asyncio.gather(self._purging, return_exceptions=True)
+        await self._link.stop()
+        await self._store.close()
+
+    async def _purge(self) -> None:
+        keep = self._config.keep
+        if not any((keep.user_days, keep.room_days, keep.user_messages, keep.room_messages)):
+            return
+        while True:
+            try:
+                deleted = await self._store.purge(keep, int(time.time() * 1000))
+            except ArchiveError as error:
+                log.error("purge-failed", reason=str(error)[:500])
+            else:
+                log.info("purged", entries=deleted)
+            await asyncio.sleep(keep.purge_interval_s)

@@ -1,0 +1,103 @@
+"""Reads a configuration file, and says precisely what is wrong with it."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+from msgspec.structs import replace
+
+from components.xmpp_component.addresses import AddressError, split
+from components.xmpp_component.environment import Tables
+from components.xmpp_component.settings import Server
+
+S = TypeVar("S", bound=Server)
+
+_PLACE = re.compile(r"(.*?)(?: - at `\$\.?(.*)`)?", re.DOTALL)
+
+
+class ConfigError(Exception):
+    """One line for the operator."""
+
+
+def read(path: Path | None) -> Tables:
+    """Return what stands in a file; without one, nothing.
+
+    Raises:
+        ConfigError: It cannot be read, or is not TOML.
+
+    """
+    if path is None:
+        return {}
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: is not TOML: {error}") from None
+
+
+def folder_of(path: Path | None) -> Path:
+    """Return where the relative paths in a file start."""
+    return path.absolute().parent if path else Path.cwd()
+
+
+@contextlib.contextmanager
+def complaints(path: Path | None) -> Iterator[None]:
+    """Turn what is wrong with values (ValueError, its subclasses and msgspec's) into one line that names the place.
+
+    Raises:
+        ConfigError: With the file and the key that is wrong.
+
+    """
+    place = path or "environment"
+    try:
+        yield
+    except msgspec.ValidationError as error:
+        match = _PLACE.fullmatch(str(error))
+        reason, key = match.groups() if match else (str(error), None)
+        raise ConfigError(f"{place}: {key}: {reason}" if key else f"{place}: {reason}") from None
+    except ValueError as error:
+        raise ConfigError(f"{place}: {error}") from None
+
+
+def check_addresses(key: str, *texts: str) -> None:
+    """Check that addresses are well-formed; raises ValueError with the key."""
+    for text in texts:
+        try:
+            split(text)
+        except AddressError as error:
+            raise ValueError(f"{key}: {error}") from None
+
+
+def checked_server(server: S, folder: Path) -> S:
+    """Return `[server]` with the secret in it.
+
+    Args:
+        server: What the file says.
+        folder: Where relative paths start.
+
+    Raises:
+        ValueError: The address is malformed, or there is no secret, or there are two.
+
+    """
+    check_addresses("server.address", server.address)
+    if server.tls and server.address.startswith("unix:"):
+        raise ValueError("server.tls: not on a Unix socket")
+    if bool(server.secret) == bool(server.secret_file):
+        raise ValueError("server: either secret or secret_file")
+    if server.secret:
+        return server
+    file = folder / server.secret_file
+    try:
+        secret = file.read_text("utf-8").strip()
+    except (OSError, UnicodeDecodeError):
+        raise ValueError(f"server.secret_file: {file} cannot be read") from None
+    if not secret:
+        raise ValueError(f"server.secret_file: {file} is empty")
+    return replace(server, secret=secret)
