@@ -20,8 +20,8 @@ from tests.peers import PASSWORD
 from tests.raw import CLIENT, HEADER, RawClient, abort_all
 from xmpp_server.app.server import Server
 from xmpp_server.app.settings import S2S, Dns, Tls
-from xmpp_server.net import s2s
-from xmpp_server.net.s2s_link import Outgoing
+from xmpp_server.net import s2s_lane
+from xmpp_server.net.s2s_outgoing import Outgoing
 from xmpp_server.net.self_signed import ensure_self_signed
 
 KINDS = (Prosody, Ejabberd)
@@ -249,7 +249,7 @@ async def test_what_a_peer_has_not_acknowledged_is_sent_again(signed, names, aut
     """XEP-0198: the peer is stopped in the middle and comes back."""
     if signed.peer.name != "prosody":
         pytest.skip("ejabberd has no stream management between servers")
-    monkeypatch.setattr(s2s, "PROVED_S", 0.0)
+    monkeypatch.setattr(s2s_lane, "PROVED_S", 0.0)
     async with ours(tmp_path, names, S2S(trust=federation.trusted(tmp_path, authority)), authority) as server:
         romeo, juliet = await federation.login(server, "romeo"), await peer_login(signed.peer)
         await chat(romeo, juliet, "before")

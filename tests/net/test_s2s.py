@@ -16,7 +16,7 @@ from tests.net.conftest import settle
 from tests.raw import CLIENT, RawClient, abort_all
 from xmpp_server.app.server import Server
 from xmpp_server.app.settings import S2S, Dns
-from xmpp_server.net import dns, s2s, s2s_link
+from xmpp_server.net import dns, s2s, s2s_acknowledgement, s2s_lane
 
 A, B = "a.test", "b.test"
 
@@ -105,7 +105,7 @@ async def test_stanzas_wait_until_a_link_for_both_directions_is_ready(tmp_path, 
 
 async def test_a_dropped_link_loses_no_stanza_and_doubles_none(tmp_path, authority, monkeypatch):
     """XEP-0198: what the peer has not acknowledged goes over the next link, in its order."""
-    monkeypatch.setattr(s2s, "PROVED_S", 0.0)
+    monkeypatch.setattr(s2s_lane, "PROVED_S", 0.0)
     trust = federation.trusted(tmp_path, authority)
     tls = {domain: federation.certificate(tmp_path / domain, authority, domain, f"*.{domain}") for domain in (A, B)}
     async with pair(tmp_path, S2S(trust=trust), S2S(trust=trust), **tls) as (first, second):
@@ -147,7 +147,7 @@ async def test_a_peer_that_acknowledges_nothing_is_given_up(tmp_path, authority,
         await settle(lambda: sum(one.unacknowledged for one in links) == 1)
         now = first.runtime.now()
         for one in tuple(links):
-            one.check(now + s2s_link.ACKNOWLEDGE_S + 1)
+            one.check(now + s2s_acknowledgement.ACKNOWLEDGE_S + 1)
         assert await bounced(romeo, "lost") == "remote-server-timeout"  # the link had not worked for long
 
 
@@ -255,7 +255,7 @@ async def bounced(client: RawClient, id_: str, timeout_s: float = 5) -> str:
 @pytest.mark.parametrize("behaviour", [silent, hanging_up, rubbish, endless, refusing], ids=lambda one: one.__name__)
 async def test_sick_servers_cost_an_error_and_nobody_else(tmp_path, monkeypatch, behaviour):
     """F16: senders are told in time, other domains do not wait for it, nobody tries again at once."""
-    monkeypatch.setattr(s2s, "CONNECT_S", 1.0)
+    monkeypatch.setattr(s2s_lane, "CONNECT_S", 1.0)
     pit = TarPit(behaviour)
     async with pit as address, lonely(tmp_path, sick=address, gone="127.0.0.1:1") as (server, romeo):
         romeo.send("<message to='x@sick.test' id='sick'><body>?</body></message>")
@@ -269,8 +269,8 @@ async def test_sick_servers_cost_an_error_and_nobody_else(tmp_path, monkeypatch,
 
 
 async def test_what_waits_for_a_server_is_bounded(tmp_path, monkeypatch):
-    monkeypatch.setattr(s2s, "CONNECT_S", 2.0)
-    monkeypatch.setattr(s2s, "QUEUE_STANZAS", 5)
+    monkeypatch.setattr(s2s_lane, "CONNECT_S", 2.0)
+    monkeypatch.setattr(s2s_lane, "QUEUE_STANZAS", 5)
     async with TarPit(silent) as address, lonely(tmp_path, sick=address) as (_, romeo):
         for number in range(7):
             romeo.send(f"<message to='x@sick.test' id='{number}'><body>?</body></message>")

@@ -15,8 +15,9 @@ from tests.raw import CLIENT as CLIENT_TAG
 from tests.raw import SM
 from xmpp_server.app.settings import S2S
 from xmpp_server.jid import JID
-from xmpp_server.net import s2s, s2s_link
+from xmpp_server.net import s2s, s2s_acknowledgement, s2s_lane
 from xmpp_server.stanzas import message
+from xmpp_server.streams.events import Ended
 
 
 async def test_what_waits_for_a_server_is_not_acknowledged(tmp_path: Path) -> None:
@@ -55,7 +56,7 @@ async def test_there_is_an_end_to_how_many_servers_are_connected_to(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(s2s, "LANES", 2)
-    monkeypatch.setattr(s2s, "CONNECT_S", 1.0)
+    monkeypatch.setattr(s2s_lane, "CONNECT_S", 1.0)
 
     async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Say nothing."""
@@ -79,7 +80,7 @@ async def test_what_a_lost_link_has_not_brought_over_comes_first(
     tmp_path: Path, certificates: dict[str, object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """RFC 6120 §10.1: between the end of the stream and that of the connection, senders go on."""
-    monkeypatch.setattr(s2s, "PROVED_S", 0.0)
+    monkeypatch.setattr(s2s_lane, "PROVED_S", 0.0)
     either = S2S(trust=str(certificates.pop("trust")))
     async with pair(tmp_path, either, either, **certificates) as (first, second):
         romeo, juliet = await federation.login(first, "romeo"), await federation.login(second, "juliet")
@@ -95,7 +96,7 @@ async def test_what_a_lost_link_has_not_brought_over_comes_first(
         ours.route(message.build(*addresses, id="old"))
         assert link.unacknowledged == 1
         link.stream.lost()
-        link._ended(None)
+        link._ended(Ended(None))
         ours.route(message.build(*addresses, id="new"))
         peer.abort()
         heard = [await juliet.until(lambda element: element.tag == CLIENT_TAG + "message") for _ in range(2)]
@@ -105,7 +106,7 @@ async def test_what_a_lost_link_has_not_brought_over_comes_first(
 async def test_what_is_not_acknowledged_is_bounded(
     tmp_path: Path, certificates: dict[str, object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(s2s_link, "UNACKNOWLEDGED", 3)
+    monkeypatch.setattr(s2s_acknowledgement, "UNACKNOWLEDGED", 3)
     either = S2S(trust=str(certificates.pop("trust")))
     async with pair(tmp_path, either, either, **certificates) as (first, second):
         romeo, juliet = await federation.login(first, "romeo"), await federation.login(second, "juliet")

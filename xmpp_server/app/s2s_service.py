@@ -21,7 +21,8 @@ from xmpp_server.net.listener import Listener
 from xmpp_server.net.loop_io import LoopIO
 from xmpp_server.net.peer_trust import PeerTrust
 from xmpp_server.net.runtime import LoopRuntime
-from xmpp_server.net.s2s import Federation, Reach
+from xmpp_server.net.s2s import Federation
+from xmpp_server.net.s2s_connect import Reach
 from xmpp_server.net.tls import TlsServer
 from xmpp_server.net.tls_channel import PlaintextBuffer
 from xmpp_server.net.tls_client import TlsClient

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping
 
 import structlog
 
@@ -67,6 +67,11 @@ class Driver(ABC):
         """The connection is gone: let go of everything."""
 
     @property
+    def names(self) -> Mapping[str, str]:
+        """Who the peer is, for the log."""
+        return {"peer": self.peer}
+
+    @property
     def buffered(self) -> int:
         """Bytes that wait for the peer to read."""
         return 0 if self._connection is None else self._connection.buffered
@@ -113,7 +118,7 @@ class Driver(ABC):
             if type(event) is Ended:
                 if event.error is not None:
                     condition = event.error.condition.value
-                    log.info("stream-error", peer=self.peer, condition=condition, text=event.error.text)
+                    log.info("stream-error", condition=condition, text=event.error.text, **self.names)
                 self._ended(event)
                 self._disconnect()
                 return
@@ -137,7 +142,7 @@ class Driver(ABC):
             self._fail(error)
             events = []
         except Exception:
-            log.exception("stream-failed", peer=self.peer)
+            log.exception("stream-failed", **self.names)
             self._fail(StreamError(StreamCondition.INTERNAL_SERVER_ERROR))
             events = []
         self._busy = False

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import random
-from collections import deque
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from functools import partial
 
 import structlog
@@ -14,15 +11,17 @@ import structlog
 from xmpp_server.core.hooks import Wait
 from xmpp_server.core.router import Router
 from xmpp_server.errors import Condition, StanzaError, StreamCondition, StreamError
+from xmpp_server.net import s2s_lane
 from xmpp_server.net.connection import TlsSide
-from xmpp_server.net.dialer import Dialer
-from xmpp_server.net.dns import LookupFailedError, NoServerError, Resolver, Target, is_address, to_ascii
-from xmpp_server.net.peer_trust import PeerTrust
+from xmpp_server.net.dns import is_address, to_ascii
 from xmpp_server.net.runtime import LoopRuntime
-from xmpp_server.net.s2s_link import Incoming, Link, LinkError, Outgoing
+from xmpp_server.net.s2s_connect import Connector, Reach
+from xmpp_server.net.s2s_incoming import Incoming
+from xmpp_server.net.s2s_lane import Lane
+from xmpp_server.net.s2s_link import Link, LinkError
+from xmpp_server.net.s2s_outgoing import Outgoing
 from xmpp_server.net.s2s_presence import Presences
-from xmpp_server.net.tls import ALPN_XMPP_SERVER, TlsServer
-from xmpp_server.net.tls_client import TlsClient
+from xmpp_server.net.tls import ALPN_XMPP_SERVER
 from xmpp_server.streams.dialback import Pair, Verdict
 from xmpp_server.streams.s2s import FederationPolicy, Purpose
 from xmpp_server.streams.s2s_events import DialbackRequest
@@ -30,41 +29,16 @@ from xmpp_server.xml.stanza import Stanza
 
 log = structlog.get_logger()
 
-#: From the first stanza that waits for a link to the error that its sender gets.
-CONNECT_S = 25.0
 #: How long an authoritative server may take, with the connection to it.
 VERIFY_S = 20.0
-#: What waits for one link.
-QUEUE_STANZAS = 1000
-QUEUE_BYTES = 1 << 20
 #: Pairs of domains that are remembered. Past them those with neither link nor queue are forgotten, the oldest first.
 LANES = 10_000
-#: Failures in a row double the time until the next try.
-BACKOFF_S = (1.0, 300.0)
-#: A link that was lost sooner counts as a failure.
-PROVED_S = 10.0
 #: Questions to authoritative servers at one time.
 VERIFICATIONS = 64
 #: After a link was lost, until we look whether the people who were available there still are.
 GRACE_S = 30.0
 #: How often idle links are looked for.
 SWEEP_S = 30.0
-
-
-@dataclass(frozen=True, slots=True)
-class Reach:
-    """What is needed to find other servers and to judge them."""
-
-    resolver: Resolver
-    dialer: Dialer
-    trust: PeerTrust
-    tls: TlsServer
-    #: Makes what we show as a given domain of ours.
-    tls_client: Callable[[str], TlsClient]
-    #: Fixed places of domains, before DNS.
-    routes: Mapping[str, Target] = field(default_factory=dict)
-    #: A link on which nothing has passed for so long is closed.
-    idle_s: float = 900.0
 
 
 class Federation:
@@ -78,6 +52,7 @@ class Federation:
         self.lanes: dict[Pair, Lane] = {}
         self.router = router
         self._reach = reach
+        self._connector = Connector(self, reach)
         self._verifications = 0
         self._closing = False
         self._presences = Presences()
@@ -132,6 +107,10 @@ class Federation:
         if wait is not None:
             self.runtime.spawn(self.router.guard(stanza, wait), "s2s-refuse")
 
+    async def link(self, pair: Pair) -> Outgoing:
+        """Return a link that takes a pair's stanzas; raises LinkError."""
+        return await self._connector.open(pair, Purpose.STANZAS)
+
     # What links ask.
 
     def offer(self, pair: Pair, *, direct: bool) -> TlsSide:
@@ -161,11 +140,11 @@ class Federation:
             lane = self.lanes[pair] = Lane(self, pair)
         lane.adopt(link)
 
-    def closed(self, link: Link, error: StreamError | None) -> None:
+    def closed(self, link: Link) -> None:
         """Forget a connection."""
         self.links.discard(link)
         self.ending(link)
-        for domain in _remotes(link):
+        for domain in link.remotes:
             if domain in self._presences and not self._closing:
                 local = link.names["local"]
                 self.runtime.schedule(GRACE_S, partial(self._look_after, Pair(local, domain)))
@@ -177,7 +156,7 @@ class Federation:
         stanzas = link.take_unacknowledged()
         if not stanzas or self._closing:
             return
-        worked = self.runtime.now() - link.since >= PROVED_S
+        worked = self.runtime.now() - link.since >= s2s_lane.PROVED_S
         for stanza in stanzas:
             try:
                 if not worked:  # it may be this very stanza that the peer cannot bear
@@ -189,7 +168,7 @@ class Federation:
     def _look_after(self, pair: Pair) -> None:
         """See whether the server of people who were available is there, some time after a link with it was lost."""
         domain = pair.target
-        if self._closing or domain not in self._presences or any(domain in _remotes(link) for link in self.links):
+        if self._closing or domain not in self._presences or any(domain in link.remotes for link in self.links):
             return
         lane = self.lanes.get(pair)
         if lane is None:
@@ -198,7 +177,7 @@ class Federation:
 
     def unreachable(self, domain: str) -> None:
         """Nobody there is available any more, as far as we can tell."""
-        if any(link.established and domain in _remotes(link) for link in self.links):
+        if any(link.established and domain in link.remotes for link in self.links):
             return
         for stanza in self._presences.end(domain):
             wait = self.router.route(stanza)
@@ -225,53 +204,11 @@ class Federation:
         lane = self.lanes.get(pair)
         if lane is not None and isinstance(lane.link, Outgoing):
             return await lane.link.ask(pair, request.stream_id, request.key)
-        link = await self.open(pair, Purpose.VERIFY)
+        link = await self._connector.open(pair, Purpose.VERIFY)
         try:
             return await link.ask(pair, request.stream_id, request.key)
         finally:
             link.close(None)
-
-    # Connecting.
-
-    async def open(self, pair: Pair, purpose: Purpose) -> Outgoing:
-        """Open a link that is ready.
-
-        Raises:
-            LinkError: None of the domain's servers would have it.
-
-        """
-        failure = LinkError(Condition.REMOTE_SERVER_NOT_FOUND, "The domain has no server")
-        for target in await self._targets(pair.target):
-            link = Outgoing(self, pair, purpose, direct=target.direct_tls)
-            try:
-                await self._reach.dialer.connect(
-                    target, link, self.offer(pair, direct=True) if target.direct_tls else None
-                )
-                await link.ready
-            except NoServerError as error:
-                failure = LinkError(Condition.REMOTE_SERVER_NOT_FOUND, str(error))
-            except (OSError, LookupFailedError) as error:
-                failure = LinkError(Condition.REMOTE_SERVER_TIMEOUT, str(error) or "The server does not answer")
-            except LinkError as error:
-                failure = error
-            except BaseException:
-                link.abort()
-                raise
-            else:
-                return link
-            log.info("s2s-attempt-failed", remote=pair.target, host=target.host, port=target.port, reason=failure.text)
-        raise failure
-
-    async def _targets(self, domain: str) -> list[Target]:
-        fixed = self._reach.routes.get(domain)
-        if fixed is not None:
-            return [fixed]
-        try:
-            return await self._reach.resolver.targets(domain)
-        except NoServerError as error:
-            raise LinkError(Condition.REMOTE_SERVER_NOT_FOUND, str(error)) from None
-        except LookupFailedError as error:
-            raise LinkError(Condition.REMOTE_SERVER_TIMEOUT, str(error)) from None
 
     # The end.
 
@@ -291,7 +228,7 @@ class Federation:
         """Cut off the links with a domain, or all; return how many. Back-off is forgotten."""
         count = 0
         for link in tuple(self.links):
-            if domain is None or domain in _remotes(link):
+            if domain is None or domain in link.remotes:
                 link.close(None)
                 count += 1
         for pair, lane in self.lanes.items():
@@ -303,7 +240,7 @@ class Federation:
         """Cut off the links with domains that are not admitted any more; back-off is forgotten."""
         error = StreamError(StreamCondition.POLICY_VIOLATION, "Your domain is not welcome here")
         for link in tuple(self.links):
-            if not all(self.policy.admits(remote, str(link.names["local"])) for remote in _remotes(link)):
+            if not all(self.policy.admits(remote, str(link.names["local"])) for remote in link.remotes):
                 link.close(error)
         for lane in self.lanes.values():
             lane.forgive()
@@ -332,11 +269,11 @@ class Federation:
             yield {
                 "direction": link.names["direction"],
                 "local": link.names["local"],
-                "remote": ", ".join(sorted(_remotes(link))),
+                "remote": ", ".join(sorted(link.remotes)),
                 "state": "open" if link.established else "negotiating",
                 "method": link.method,
                 "tls": link.tls_version,
-                "peer": link.peer,
+                "peer": link.address,
                 "age_s": round(now - link.since),
                 "idle_s": round(now - link.last_used),
                 "queued": link.unacknowledged,
@@ -350,148 +287,3 @@ class Federation:
                     "state": "connecting" if lane.connecting else "backing off",
                     "queued": lane.queued,
                 }
-
-
-class Lane:
-    """What goes from one domain of ours to one elsewhere, in its order (RFC 6120 §10.1)."""
-
-    __slots__ = ("_bytes", "_failure", "_failures", "_federation", "_queue", "_retry_at", "connecting", "link", "pair")
-
-    def __init__(self, federation: Federation, pair: Pair) -> None:
-        self._federation = federation
-        self.pair = pair
-        self.link: Link | None = None
-        self.connecting = False
-        self._queue: deque[Stanza] = deque()
-        self._bytes = 0
-        #: Failures in a row, what the last one was, and until when it is the answer to everything.
-        self._failures = 0
-        self._failure: LinkError | None = None
-        self._retry_at = 0.0
-
-    @property
-    def queued(self) -> int:
-        """How many stanzas wait."""
-        return len(self._queue)
-
-    def send(self, stanza: Stanza) -> None:
-        """Send a stanza, now or when there is a link.
-
-        Raises:
-            StanzaError: The queue is full, or the server could not be reached a moment ago.
-
-        """
-        link = self.link
-        if link is not None:
-            link.send(stanza)
-            return
-        if not self.connecting and self._failure is not None and self._federation.runtime.now() < self._retry_at:
-            raise _told(self._failure)
-        if len(self._queue) >= QUEUE_STANZAS or self._bytes + len(stanza.wire) > QUEUE_BYTES:
-            raise StanzaError(Condition.RESOURCE_CONSTRAINT, "Too much waits for that server already")
-        self._queue.append(stanza)
-        self._bytes += len(stanza.wire)
-        if stanza.receipt is not None:
-            stanza.receipt.hold()
-        self.connect()
-
-    def connect(self) -> None:
-        """See to a link, unless there is one or will be."""
-        if self.link is None and not self.connecting:
-            self.connecting = True
-            self._federation.runtime.spawn(self._connect(), "s2s-connect")
-
-    async def _connect(self) -> None:
-        try:
-            async with asyncio.timeout(CONNECT_S):
-                link = await self._federation.open(self.pair, Purpose.STANZAS)
-        except LinkError as error:
-            self._failed(error)
-        except TimeoutError:
-            self._failed(LinkError(Condition.REMOTE_SERVER_TIMEOUT, "The server takes too long"))
-        except BaseException:
-            self._failed(LinkError(Condition.INTERNAL_SERVER_ERROR, ""))
-            raise
-        else:
-            self._connected(link)
-
-    def _connected(self, link: Outgoing) -> None:
-        self.connecting = False
-        if not link.open:
-            self._failed(LinkError(Condition.REMOTE_SERVER_TIMEOUT, "The server has hung up"))
-            return
-        log.info(
-            "s2s-ready", method=link.ready.result(), trusted=link.stream.trusted, tls=link.tls_version, **link.names
-        )
-        self._use(link)
-
-    def adopt(self, link: Link) -> None:
-        """Use a link of the peer's, if there is none yet."""
-        if self.link is None and not self.connecting and link.open:
-            self.forgive()
-            self._use(link)
-
-    def _use(self, link: Link) -> None:
-        self.link = link
-        for stanza in self._take():
-            link.send(stanza)
-            _release(stanza)
-
-    def _failed(self, failure: LinkError) -> None:
-        """Tell all senders, and do not try again for some time."""
-        self.connecting = False
-        self._note(failure)
-        log.info("s2s-failed", remote=self.pair.target, local=self.pair.sender, reason=failure.text, queued=self.queued)
-        for stanza in self._take():
-            self._federation.refuse(stanza, _told(failure))
-            _release(stanza)
-        self._federation.unreachable(self.pair.target)
-
-    def _note(self, failure: LinkError) -> None:
-        first, last = BACKOFF_S
-        delay_s = min(last, first * 2**self._failures)
-        self._failures = min(self._failures + 1, 20)
-        self._failure = failure
-        self._retry_at = self._federation.runtime.now() + delay_s * random.uniform(0.8, 1.2)  # noqa: S311 - no secret
-
-    def lost(self, link: Link) -> None:
-        """A link is gone; if it was ours, the next stanza makes a new one."""
-        if link is not self.link:
-            return
-        self.link = None
-        if self._federation.runtime.now() - link.since < PROVED_S:
-            self._note(LinkError(Condition.REMOTE_SERVER_TIMEOUT, "The server hangs up at once"))
-        else:
-            self.forgive()
-
-    def forgive(self) -> None:
-        """Forget failures."""
-        self._failures = 0
-        self._failure = None
-        self._retry_at = 0.0
-
-    def idle(self, now: float) -> bool:
-        """Whether there is nothing to remember."""
-        return self.link is None and not self.connecting and not self._queue and now > self._retry_at + BACKOFF_S[1]
-
-    def _take(self) -> list[Stanza]:
-        queue = list(self._queue)
-        self._queue.clear()
-        self._bytes = 0
-        return queue
-
-
-def _release(stanza: Stanza) -> None:
-    """The stanza was written, or its sender knows that it was not (`core.receipts`)."""
-    if stanza.receipt is not None:
-        stanza.receipt.release()
-
-
-def _told(failure: LinkError) -> StanzaError:
-    return StanzaError(failure.condition, failure.text)
-
-
-def _remotes(link: Link) -> frozenset[str]:
-    if isinstance(link, Incoming):
-        return link.stream.proven or frozenset(filter(None, (link.stream.remote,)))
-    return frozenset({link.names["remote"]})

@@ -11,6 +11,8 @@ _STANZA_ERRORS = STANZA_ERRORS.encode()
 
 #: Asks the client for an <a/>.
 REQUEST = b"<r xmlns='%b'/>" % _SM
+#: Asks another server to count, without resumption (§3).
+ENABLE = b"<enable xmlns='%b'/>" % _SM
 
 
 def acknowledgement(h: int) -> bytes:

@@ -1,0 +1,89 @@
+"""How a link with another server comes to be: where the server is, and one place after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import structlog
+
+from xmpp_server.errors import Condition
+from xmpp_server.net.dialer import Dialer
+from xmpp_server.net.dns import LookupFailedError, NoServerError, Resolver, Target
+from xmpp_server.net.peer_trust import PeerTrust
+from xmpp_server.net.s2s_link import LinkError, Service
+from xmpp_server.net.s2s_outgoing import Outgoing
+from xmpp_server.net.tls import TlsServer
+from xmpp_server.net.tls_client import TlsClient
+from xmpp_server.streams.dialback import Pair
+from xmpp_server.streams.s2s import Purpose
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """What is needed to find other servers and to judge them."""
+
+    resolver: Resolver
+    dialer: Dialer
+    trust: PeerTrust
+    tls: TlsServer
+    #: Makes what we show as a given domain of ours.
+    tls_client: Callable[[str], TlsClient]
+    #: Fixed places of domains, before DNS.
+    routes: Mapping[str, Target] = field(default_factory=dict)
+    #: A link on which nothing has passed for so long is closed.
+    idle_s: float = 900.0
+
+
+class Connector:
+    """Makes links."""
+
+    def __init__(self, service: Service, reach: Reach) -> None:
+        self._service = service
+        self._reach = reach
+
+    async def open(self, pair: Pair, purpose: Purpose) -> Outgoing:
+        """Open a link that is ready.
+
+        Raises:
+            LinkError: None of the domain's servers would have it.
+
+        """
+        failure = LinkError(Condition.REMOTE_SERVER_NOT_FOUND, "The domain has no server")
+        for target in await self._targets(pair.target):
+            try:
+                return await self._try(pair, purpose, target)
+            except LinkError as error:
+                failure = error
+            log.info("s2s-attempt-failed", remote=pair.target, host=target.host, port=target.port, reason=failure.text)
+        raise failure
+
+    async def _try(self, pair: Pair, purpose: Purpose, target: Target) -> Outgoing:
+        link = Outgoing(self._service, pair, purpose, direct=target.direct_tls)
+        tls = self._service.offer(pair, direct=True) if target.direct_tls else None
+        try:
+            await self._reach.dialer.connect(target, link, tls)
+            await link.ready
+        except NoServerError as error:
+            raise LinkError(Condition.REMOTE_SERVER_NOT_FOUND, str(error)) from None
+        except (OSError, LookupFailedError) as error:
+            raise LinkError(Condition.REMOTE_SERVER_TIMEOUT, str(error) or "The server does not answer") from None
+        except LinkError:
+            raise
+        except BaseException:
+            link.abort()
+            raise
+        return link
+
+    async def _targets(self, domain: str) -> list[Target]:
+        fixed = self._reach.routes.get(domain)
+        if fixed is not None:
+            return [fixed]
+        try:
+            return await self._reach.resolver.targets(domain)
+        except NoServerError as error:
+            raise LinkError(Condition.REMOTE_SERVER_NOT_FOUND, str(error)) from None
+        except LookupFailedError as error:
+            raise LinkError(Condition.REMOTE_SERVER_TIMEOUT, str(error)) from None

@@ -1,0 +1,96 @@
+"""The driver of a connection that another server has made."""
+
+from __future__ import annotations
+
+import structlog
+
+from xmpp_server.net.s2s_link import Link, Service
+from xmpp_server.streams.dialback import Pair
+from xmpp_server.streams.events import StartTls, StreamEvent
+from xmpp_server.streams.s2s_events import DialbackRequest, Proven
+from xmpp_server.streams.s2s_in import S2SInStream
+from xmpp_server.streams.stream import Events
+
+log = structlog.get_logger()
+
+
+class Incoming(Link):
+    """A link on which the peer proves its domains."""
+
+    __slots__ = ("_proven",)
+
+    _stream: S2SInStream
+
+    def __init__(self, service: Service) -> None:
+        super().__init__(service, S2SInStream(service.policy, service.runtime.now()))
+        #: Pairs that the peer wants to hear from here, until that is possible (XEP-0288).
+        self._proven: list[Pair] = []
+
+    @property
+    def stream(self) -> S2SInStream:
+        """The XML stream."""
+        return self._stream
+
+    @property
+    def names(self) -> dict[str, str]:
+        """Who talks to whom."""
+        return {
+            "direction": "in",
+            "remote": self._stream.remote or "",
+            "local": self._stream.local or "",
+            "peer": self.address,
+        }
+
+    @property
+    def remotes(self) -> frozenset[str]:
+        """What the peer has proven, or what it says it is."""
+        return self._stream.proven or frozenset(filter(None, (self._stream.remote,)))
+
+    def tls_established(self) -> None:
+        """Begin anew inside TLS."""
+        tls = None if self._connection is None else self._connection.tls
+        if tls is None:
+            return
+        chain = tls.peer_chain
+        self._stream.tls_established((lambda domain: self._service.proves(chain, domain)) if chain else None)
+
+    def received(self, data: bytes) -> None:
+        """Take bytes."""
+        super().received(data)
+        self._adopt()
+
+    def _go_on(self) -> None:
+        super()._go_on()
+        self._adopt()
+
+    def _adopt(self) -> None:
+        """Let our stanzas go this way once the peer knows that it is believed, and SASL's new stream has begun."""
+        while self._proven and self.established and not self._busy:
+            self._service.adopt(self, self._proven.pop())
+
+    def _obey(self, event: StreamEvent) -> None:
+        if isinstance(event, StartTls):
+            self._write_outgoing()
+            if self._connection is not None:
+                self._connection.start_tls(self._service.tls)
+        elif isinstance(event, DialbackRequest):
+            self._runtime.spawn(self._verify(event), "s2s-verify")
+        elif isinstance(event, Proven):
+            self.method = event.method
+            self._watch_deadline()
+            if self._stream.bidi:
+                self._proven.append(Pair(event.local, event.domain))
+            log.info("s2s-proven", domain=event.domain, method=event.method, **self.names)
+
+    async def _verify(self, request: DialbackRequest) -> None:
+        verdict, error = await self._service.verify(request)
+        self._follow(self._stream.dialback_answer(request.pair, verdict, error))
+
+    def _follow(self, events: Events) -> None:
+        """Handle events that came of something else than bytes, in their turn."""
+        if self._busy:
+            self._backlog += events
+        else:
+            self._handle(events)
+        self._write_unless_early()
+        self._adopt()
