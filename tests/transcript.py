@@ -6,15 +6,23 @@
     juliet@example.com/balcony < nothing
 
 Lines that are indented continue the line before. `JID connects` binds a resource, `JID leaves` closes its stream,
-`JID drops` loses its connection, `JID < anything` forgets what came, `after 5 s` lets time pass. In what is expected
-`*` stands for any attribute value or text. Each client hears in the order given; at the end nobody has heard more.
-A name without `@` is a domain elsewhere.
+`JID drops` loses its connection, `JID < anything` forgets what came, `everybody forgets` what came for anybody,
+`after 5 s` lets time pass, `the server stops` tells that it is about to. In what is expected `*` stands for any
+attribute value or text. Each client hears in the order given; at the end nobody has heard more. A name without `@` is a
+domain elsewhere.
+
+What is said often gets a name, which then stands in braces, and transcripts in files may begin with another one:
+
+    include people.txt
+    let romeo = romeo@example.net/orchard
+    {romeo} > <presence/>
 """
 
 from __future__ import annotations
 
 import re
 from collections import defaultdict, deque
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from xmpp_server.xml.element import Element
@@ -27,6 +35,17 @@ if TYPE_CHECKING:
 _LINE = re.compile(r"(\S+) ([<>]) (.*)")
 _ACTION = re.compile(r"(\S+) (connects|leaves|drops)")
 _AFTER = re.compile(r"after ([0-9.]+) s")
+_INCLUDE = re.compile(r"include (\S+)")
+_LET = re.compile(r"let (\w+) = (.*)")
+_NAME = re.compile(r"\{(\w+)\}")
+
+
+def written(path: Path) -> str:
+    """Return a transcript that is kept in a file, with those it includes, from the same folder."""
+    text = path.read_text(encoding="utf-8")
+    return "\n".join(
+        written(path.parent / found[1]) if (found := _INCLUDE.fullmatch(line)) else line for line in text.splitlines()
+    )
 
 
 def play(world: World, text: str) -> None:
@@ -45,8 +64,13 @@ def play(world: World, text: str) -> None:
             heard[domain].extend(remote.hears())
 
     listen()
+    names: dict[str, str] = {}
     for line in _lines(text):
-        _act(world, line, heard)
+        meant = _NAME.sub(lambda name: names[name[1]], line) if names else line
+        if named := _LET.fullmatch(meant):
+            names[named[1]] = named[2]
+            continue
+        _act(world, meant, heard)
         listen()
     for who, rest in heard.items():
         assert not rest, f"{who} also heard {_shown(*rest)}"
@@ -68,6 +92,10 @@ def _lines(text: str) -> list[str]:
 def _act(world: World, line: str, heard: defaultdict[str, deque[Element]]) -> None:
     if match := _AFTER.fullmatch(line):
         world.passes(float(match[1]))
+    elif line == "everybody forgets":
+        heard.clear()
+    elif line == "the server stops":
+        world.host.hooks.stopping.fire(None)
     elif match := _ACTION.fullmatch(line):
         jid, action = match.groups()
         if action == "connects":

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
 
 from tests.modules.conftest import IM
-from tests.transcript import play
 from tests.world import Client, World
 from xmpp_server.modules.disco import ServiceDiscovery
 from xmpp_server.modules.muc import Muc, MucConfig
@@ -121,16 +118,3 @@ def world() -> World:
 @pytest.fixture
 def coven(world: World) -> Coven:
     return Coven(world)
-
-
-@pytest.fixture(params=[0, 7], ids=["whole", "by sevens"])
-def told(request: pytest.FixtureRequest) -> Callable[[str], World]:
-    """Play a transcript in a world with a chat service."""
-
-    def run(text: str) -> World:
-        world = make_world()
-        world.chunk_bytes = request.param
-        play(world, text)
-        return world
-
-    return run

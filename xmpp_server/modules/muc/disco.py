@@ -8,7 +8,7 @@ from xmpp_server.core import discovery
 from xmpp_server.core.hooks import Disco
 from xmpp_server.core.iq import IqRequest, Reply, To
 from xmpp_server.errors import Condition, StanzaError
-from xmpp_server.modules.muc.form import ROOM_CONFIG, features
+from xmpp_server.modules.muc.form import ROOM_CONFIG, SETTINGS, features
 from xmpp_server.modules.muc.hooks import RoomDisco
 from xmpp_server.modules.muc.module import Muc
 from xmpp_server.modules.muc.register import FORM as REGISTER_FORM
@@ -27,6 +27,8 @@ SELF_PING = f"{MUC}#self-ping-optimization"
 #: The node that stands for one's own nickname (§7.12), and the one for what may be said (§18.1.1).
 NICK_NODE = "x-roomuser-item"
 TRAFFIC_NODE = f"{MUC}#traffic"
+#: Settings by which clients know what they may offer to those who are not owners.
+TOLD = frozenset(f"{ROOM_CONFIG}_{name}" for name in ("changesubject", "allowinvites", "allowpm"))
 #: Rooms in one answer; who wants more turns pages.
 PAGE = 500
 
@@ -125,6 +127,7 @@ def room_info(room: Room, more: Sequence[Field]) -> Form:
         Field("muc#roominfo_subjectmod", ("1" if config.change_subject else "0",), FieldType.BOOLEAN, "Open subject"),
         Field("muc#maxhistoryfetch", (str(config.history),), FieldType.TEXT_SINGLE, "Messages of history, at most"),
     ]
+    fields += [one.field(config) for one in SETTINGS if one.var in TOLD]
     if config.pubsub:
         fields.append(Field("muc#roomconfig_pubsub", (config.pubsub,), FieldType.TEXT_SINGLE, "Associated node"))
     if config.non_anonymous and not closed:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hmac
 from dataclasses import dataclass
 
-from xmpp_server.errors import Condition, StanzaError
+from xmpp_server.errors import Condition, ErrorType, StanzaError
 from xmpp_server.jid import JID
 from xmpp_server.modules.muc.effects import Effect, Show, Status, Welcome
 from xmpp_server.modules.muc.nicks import check_nick
@@ -101,8 +101,8 @@ def _check_space(room: Room, affiliation: Affiliation) -> None:
     limit = min(room.config.max_users or room.limits.occupants, room.limits.occupants)
     if affiliation >= Affiliation.ADMIN:
         limit += room.limits.spare_seats
-    if len(room.occupants) >= limit:  # §7.2.9: of type wait
-        raise StanzaError(Condition.SERVICE_UNAVAILABLE, "This room is full")
+    if len(room.occupants) >= limit:  # §7.2.9: may be another day
+        raise StanzaError(Condition.SERVICE_UNAVAILABLE, "This room is full", type=ErrorType.WAIT)
 
 
 def _introduced(room: Room, seat: Seat) -> list[Effect]:

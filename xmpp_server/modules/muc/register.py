@@ -96,6 +96,7 @@ def _check(room: Room, sender: JID) -> None:
         raise StanzaError(Condition.FORBIDDEN, "You are banned from this room")
     if room.locked:
         raise StanzaError(Condition.ITEM_NOT_FOUND, "This room is not ready yet")
-    closed = room.config.members_only or room.config.moderated
-    if not room.config.registration or (closed and affiliation is Affiliation.NONE):
+    if not room.config.registration:
+        raise StanzaError(Condition.SERVICE_UNAVAILABLE, "Nobody registers with this room")
+    if (room.config.members_only or room.config.moderated) and affiliation is Affiliation.NONE:
         raise StanzaError(Condition.NOT_ALLOWED, "You cannot register with this room")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from xmpp_server.errors import Condition, StanzaError
+from xmpp_server.errors import Condition, ErrorType, StanzaError
 from xmpp_server.jid import JID
 from xmpp_server.modules.muc.effects import Destruction, Effect, Gone, Show, Status
 from xmpp_server.modules.muc.nicks import check_nick
@@ -32,10 +32,10 @@ def change_nick(room: Room, seat: Seat, nick: str, payload: Payload, ident: str 
     occupant = seat.occupant
     key = check_nick(nick, room.limits.nick_chars)
     if occupant.role is Role.VISITOR and not room.config.visitor_nick_change:
-        raise StanzaError(Condition.NOT_ACCEPTABLE, "Visitors keep their nicknames here")
+        raise StanzaError(Condition.NOT_ACCEPTABLE, "Visitors keep their nicknames here", type=ErrorType.CANCEL)
     registered = room.nick_of(seat.jid)
     if room.config.locked_nicks and registered and nick != registered:
-        raise StanzaError(Condition.NOT_ACCEPTABLE, "Registered nicknames are kept here")
+        raise StanzaError(Condition.NOT_ACCEPTABLE, "Registered nicknames are kept here", type=ErrorType.CANCEL)
     holder = room.holder(key)
     if holder is not None and holder != occupant.bare:
         raise StanzaError(Condition.CONFLICT, "This nickname is somebody else's")
