@@ -24,6 +24,8 @@ import pytest
 from tests.peers import PASSWORD, Address
 
 START_TIMEOUT_S = 60.0
+#: So many the nameserver follows, round in a circle if they are one.
+MOST_ALIASES = 30
 USERS = ("juliet", "nurse")
 
 
@@ -32,6 +34,10 @@ class DnsServer:
 
     def __init__(self) -> None:
         self.records: dict[tuple[str, str], list[str]] = {}
+        #: Says that it has validated what it answers, but for these names; a name of `bogus` fails to validate.
+        self.validates = False
+        self.unsigned: set[str] = set()
+        self.bogus: set[str] = set()
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._socket.bind(("127.0.0.1", 0))
         self._thread = threading.Thread(target=self._serve, daemon=True)
@@ -86,9 +92,20 @@ class DnsServer:
         question = query.question[0]
         name = question.name.to_text(omit_final_dot=True).lower()
         kind = dns.rdatatype.to_text(question.rdtype)
-        found = self.records.get((name, kind))
-        if found:
-            answer.answer.append(dns.rrset.from_text(question.name, 60, "IN", kind, *found))
+        if self.validates and query.flags & dns.flags.AD and name not in self.unsigned:
+            answer.flags |= dns.flags.AD
+        owner = name
+        for _ in range(MOST_ALIASES):
+            alias = self.records.get((owner, "CNAME"))
+            if not alias or kind == "CNAME":
+                break
+            answer.answer.append(dns.rrset.from_text(f"{owner}.", 60, "IN", "CNAME", *alias))
+            owner = alias[0].rstrip(".")
+        found = self.records.get((owner, kind))
+        if name in self.bogus:
+            answer.set_rcode(dns.rcode.SERVFAIL)
+        elif found:
+            answer.answer.append(dns.rrset.from_text(f"{owner}.", 60, "IN", kind, *found))
         elif not any(known == name for known, _ in self.records):
             answer.set_rcode(dns.rcode.NXDOMAIN)
         return answer.to_wire()

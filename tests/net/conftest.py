@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 
 import pytest
 import trustme
 
+from tests.federated_peers import DnsServer
 from xmpp_server.net.certificates import KeyPair, load_key_pair
 from xmpp_server.net.connection import Connection
 from xmpp_server.net.loop_io import LoopIO
@@ -110,6 +111,28 @@ async def serve() -> AsyncIterator[Serve]:
         if recorder.connection is not None and "lost" not in recorder.events:
             recorder.connection.abort()
             await recorder.until_event("lost")
+
+
+class Clock:
+    """Monotonic seconds that a test turns."""
+
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def names() -> Iterator[DnsServer]:
+    """A nameserver."""
+    server = DnsServer()
+    yield server
+    server.close()
 
 
 @pytest.fixture(scope="session")

@@ -5,15 +5,18 @@ from __future__ import annotations
 import random
 import socket
 from collections import Counter
-from collections.abc import Iterator
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.federated_peers import DnsServer
+from tests.net.conftest import Clock
 from xmpp_server.net import dns as resolving
-from xmpp_server.net.dns import LookupFailedError, NoServerError, Resolver, Srv, Target, in_order, to_ascii
+from xmpp_server.net import lookup
+from xmpp_server.net.dane import Association, Tlsa
+from xmpp_server.net.dns import NoServerError, Resolver, Srv, Target, in_order, to_ascii
+from xmpp_server.net.lookup import LookupFailedError
 
 RECORDS = st.lists(
     st.builds(
@@ -39,25 +42,6 @@ def test_weights_are_shares():
     firsts = Counter(in_order([none, light, heavy], choose)[0] for _ in range(4000))
     assert 0.70 < firsts[heavy] / 4000 < 0.80
     assert 0 < firsts[none] < 200  # RFC 2782: a very small chance
-
-
-@pytest.fixture
-def names() -> Iterator[DnsServer]:
-    server = DnsServer()
-    yield server
-    server.close()
-
-
-class Clock:
-    now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
 
 
 @pytest.fixture
@@ -140,10 +124,10 @@ async def test_mapped_addresses_do_not_get_around_the_list(names, resolver):
 
 async def test_dns_that_loops(names, resolver):
     names.records["x.example", "CNAME"] = ["y.example."]
-    names.records["x.example", "A"] = []
-    names.records["_xmpp-server._tcp.x.example", "SRV"] = ["0 0 5269 _xmpp-server._tcp.x.example."]
+    names.records["y.example", "CNAME"] = ["x.example."]
+    names.records["_xmpp-server._tcp.x.example", "SRV"] = ["0 0 5269 x.example."]
     [target] = await resolver.targets("x.example")
-    with pytest.raises(NoServerError):
+    with pytest.raises((NoServerError, LookupFailedError)):
         await resolver.addresses(target.host)
 
 
@@ -154,35 +138,8 @@ async def test_more_records_than_anybody_needs(names, resolver):
     assert len(await resolver.addresses("x.example")) == resolving.ADDRESSES
 
 
-async def test_answers_are_kept_for_their_time(names, resolver, clock):
-    names.records["x.example", "A"] = ["192.0.2.1"]
-    assert await resolver.addresses("x.example") == ["192.0.2.1"]
-    names.records["x.example", "A"] = ["192.0.2.2"]
-    assert await resolver.addresses("x.example") == ["192.0.2.1"]
-    clock.now = 61  # the records of the test live for a minute
-    assert await resolver.addresses("x.example") == ["192.0.2.2"]
-
-
-async def test_that_there_is_nothing_is_kept_as_well(names, resolver, clock):
-    with pytest.raises(NoServerError):
-        await resolver.addresses("x.example")
-    names.records["x.example", "A"] = ["192.0.2.1"]
-    with pytest.raises(NoServerError):
-        await resolver.addresses("x.example")
-    clock.now = resolving.KEEP_NOTHING_S + 1
-    assert await resolver.addresses("x.example") == ["192.0.2.1"]
-
-
-async def test_the_cache_is_bounded(resolver, monkeypatch):
-    monkeypatch.setattr(resolving, "CACHED_NAMES", 10)
-    for number in range(20):
-        with pytest.raises(NoServerError):
-            await resolver.addresses(f"x{number}.example")
-    assert len(resolver._cache) == 10
-
-
 async def test_dns_that_hangs(clock, monkeypatch):
-    monkeypatch.setattr(resolving, "LOOKUP_S", 0.3)
+    monkeypatch.setattr(lookup, "LOOKUP_S", 0.3)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
         silent.bind(("127.0.0.1", 0))
         resolver = Resolver([f"127.0.0.1:{silent.getsockname()[1]}"], now=clock)
@@ -190,3 +147,78 @@ async def test_dns_that_hangs(clock, monkeypatch):
             await resolver.targets("a.example")
         with pytest.raises(LookupFailedError):
             await resolver.addresses("a.example")
+
+
+@pytest.fixture
+def signed(names: DnsServer, clock: Clock) -> Resolver:
+    """One that believes its nameserver in matters of DNSSEC, with a domain whose records are all signed."""
+    names.validates = True
+    names.records["_xmpp-server._tcp.a.example", "SRV"] = ["0 0 5269 x.example."]
+    names.records["x.example", "A"] = ["192.0.2.1"]
+    names.records["_5269._tcp.x.example", "TLSA"] = ["3 1 1 " + "ab" * 32]
+    return Resolver([f"127.0.0.1:{names.port}"], now=clock, validated=True)
+
+
+RECORD = Tlsa(3, 1, 1, b"\xab" * 32)
+
+
+async def associations(resolver: Resolver, domain: str = "a.example") -> Association:
+    [target] = await resolver.targets(domain)
+    return await resolver.associations(target)
+
+
+async def test_tlsa_of_a_target(signed):
+    """RFC 7673 §3."""
+    assert await associations(signed) == Association((RECORD,), ("x.example",))
+
+
+async def test_without_service_records_the_domain_is_the_target(names, signed):
+    names.records["b.example", "A"] = ["192.0.2.1"]
+    names.records["_5269._tcp.b.example", "TLSA"] = ["3 1 1 " + "ab" * 32]
+    assert await associations(signed, "b.example") == Association((RECORD,), ("b.example",))
+
+
+@pytest.mark.parametrize(
+    ("unsigned", "found"),
+    [
+        ("_xmpp-server._tcp.a.example", Association()),  # anybody may have named the target
+        ("x.example", Association((), ("x.example",))),
+        ("_5269._tcp.x.example", Association((), ("x.example",))),
+    ],
+)
+async def test_what_is_not_signed_counts_for_nothing(names, signed, unsigned, found):
+    names.unsigned = {unsigned}
+    assert await associations(signed) == found
+
+
+async def test_a_nameserver_that_is_not_trusted_is_not_believed(names, signed, resolver):
+    assert await associations(resolver) == Association()
+
+
+async def test_what_dnssec_refutes_is_a_failure(names, signed):
+    """RFC 7673 §3.3: whoever suppresses the records must not get a connection for it."""
+    names.bogus = {"_5269._tcp.x.example"}
+    with pytest.raises(LookupFailedError):
+        await associations(signed)
+
+
+async def test_the_end_of_a_chain_of_names_comes_first(names, signed):
+    """RFC 7671 §7."""
+    names.records["x.example", "CNAME"] = ["y.example."]
+    names.records["x.example", "A"] = []
+    names.records["y.example", "A"] = ["192.0.2.1"]
+    assert await associations(signed) == Association((RECORD,), ("y.example", "x.example"))
+    names.records["_5269._tcp.y.example", "TLSA"] = ["3 1 1 " + "cd" * 32]
+    signed = Resolver([f"127.0.0.1:{names.port}"], now=lambda: 0.0, validated=True)
+    assert (await associations(signed)).records == (Tlsa(3, 1, 1, b"\xcd" * 32),)
+
+
+async def test_records_that_nobody_can_match_are_left_out(names, signed):
+    """RFC 6698 §4.1."""
+    names.records["_5269._tcp.x.example", "TLSA"] = ["4 1 1 " + "ab" * 32, "3 2 1 " + "ab" * 32, "3 1 9 abcd"]
+    assert await associations(signed) == Association((), ("x.example",))
+
+
+async def test_addresses_have_no_records(names, signed):
+    assert await associations(signed, "192.0.2.1") == Association()
+    assert await signed.associations(Target("localhost", 5269, False, True)) == Association()

@@ -2,101 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
 import trustme
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID, ObjectIdentifier
 
+from tests.net.authority import CLIENT, CODE, NOW, SERVER, Authority, name, other
 from xmpp_server.net.certificates import CertificateError
 from xmpp_server.net.peer_trust import PeerTrust
-
-NOW = datetime.now(UTC)
-KEY = ec.generate_private_key(ec.SECP256R1())
-SERVER, CLIENT, CODE = (
-    ExtendedKeyUsageOID.SERVER_AUTH,
-    ExtendedKeyUsageOID.CLIENT_AUTH,
-    ExtendedKeyUsageOID.CODE_SIGNING,
-)
-
-
-SIGNS = x509.KeyUsage(
-    digital_signature=False,
-    content_commitment=False,
-    key_encipherment=False,
-    data_encipherment=False,
-    key_agreement=False,
-    key_cert_sign=True,
-    crl_sign=True,
-    encipher_only=False,
-    decipher_only=False,
-)
-
-
-class Authority:
-    """A CA that signs anything."""
-
-    def __init__(self) -> None:
-        self.key = ec.generate_private_key(ec.SECP256R1())
-        self.name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Test CA")])
-        identifier = x509.SubjectKeyIdentifier.from_public_key(self.key.public_key())
-        self.certificate = (
-            builder(self.name, self.name, self.key.public_key())
-            .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-            .add_extension(SIGNS, critical=True)
-            .add_extension(identifier, critical=False)
-            .sign(self.key, hashes.SHA256())
-        )
-
-    def issue(
-        self,
-        *names: x509.GeneralName,
-        usages: Sequence[ObjectIdentifier] | None = (SERVER,),
-        start: datetime = NOW - timedelta(days=1),
-        end: datetime = NOW + timedelta(days=30),
-        common_name: str = "a.example",
-    ) -> tuple[bytes, ...]:
-        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
-        made = builder(subject, self.name, KEY.public_key(), start, end)
-        if names:
-            made = made.add_extension(x509.SubjectAlternativeName(names), critical=False)
-        if usages is not None:
-            made = made.add_extension(x509.ExtendedKeyUsage(list(usages)), critical=False)
-        return (made.sign(self.key, hashes.SHA256()).public_bytes(Encoding.DER),)
-
-
-def builder(
-    subject: x509.Name,
-    issuer: x509.Name,
-    key: ec.EllipticCurvePublicKey,
-    start: datetime = NOW - timedelta(days=1),
-    end: datetime = NOW + timedelta(days=365),
-) -> x509.CertificateBuilder:
-    return (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(issuer)
-        .public_key(key)
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(start)
-        .not_valid_after(end)
-    )
-
-
-def other(oid: str, der_tag: int, text: str) -> x509.OtherName:
-    data = text.encode()
-    return x509.OtherName(ObjectIdentifier(oid), bytes([der_tag, len(data)]) + data)
-
-
-def name(text: str) -> x509.DNSName:
-    return x509.DNSName(text)
 
 
 @pytest.fixture(scope="module")

@@ -4,36 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import TypeAlias
 
-import dns.asyncresolver
-import dns.exception
-import dns.message
-import dns.nameserver
-import dns.rcode
+import dns.rdtypes.ANY.TLSA
 import dns.rdtypes.IN.SRV
-import dns.resolver
 import idna
 
-from xmpp_server.net.addresses import parse_address
+from xmpp_server.net.dane import Association, Tlsa, usable
+from xmpp_server.net.lookup import Answer, Lookup
+from xmpp_server.net.lookup import LookupFailedError as LookupFailedError
 
 #: The port of servers that have no SRV record (RFC 6120 §14.7).
 DEFAULT_PORT = 5269
-#: How long one name is looked up, all tries and nameservers together.
-LOOKUP_S = 8.0
-#: Bounds of how long an answer is kept, whatever its time to live.
-KEEP_S = (5.0, 3600.0)
-#: How long "there is no such record" is kept.
-KEEP_NOTHING_S = 60.0
-CACHED_NAMES = 10_000
 #: So many targets and addresses are tried; a domain that names more is not served better.
 TARGETS = 16
 ADDRESSES = 8
-LOOKUPS_AT_ONCE = 200
 
 Network: TypeAlias = IPv4Network | IPv6Network
 
@@ -48,10 +36,6 @@ class NoServerError(Exception):
     """The domain has no server: it does not exist, has no address, or says so itself."""
 
 
-class LookupFailedError(Exception):
-    """DNS gave no answer in time, or none that makes sense; it may later."""
-
-
 @dataclass(frozen=True, slots=True)
 class Target:
     """One place to connect to; `host` is a name in A-labels or an address."""
@@ -60,6 +44,8 @@ class Target:
     port: int
     #: Begin with TLS rather than with a stream (XEP-0368).
     direct_tls: bool
+    #: Nobody but the domain itself can have named this host: DNSSEC vouches for it, or it is the domain.
+    secure: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +65,7 @@ class Resolver:
         nameservers: Sequence[str] = (),
         *,
         now: Callable[[], float],
+        validated: bool = False,
         deny: Iterable[Network] = NEVER,
         choose: random.Random | None = None,
     ) -> None:
@@ -87,17 +74,15 @@ class Resolver:
         Args:
             nameservers: "host:port" each; () takes the system's.
             now: Monotonic seconds.
+            validated: Believe what the nameservers say of DNSSEC, and look for TLSA records.
             deny: Networks that are never connected to, whatever DNS says.
             choose: What makes the choices by weight.
 
         """
-        self._nameservers = tuple(nameservers)
-        self._now = now
+        self.validated = validated
+        self._lookup = Lookup(nameservers, validated=validated, now=now)
         self._deny = tuple(deny)
         self._random = choose or random.SystemRandom()
-        self._resolver: dns.asyncresolver.Resolver | None = None
-        self._cache: OrderedDict[tuple[str, str], tuple[float, tuple[object, ...]]] = OrderedDict()
-        self._running = asyncio.Semaphore(LOOKUPS_AT_ONCE)
 
     async def targets(self, domain: str) -> list[Target]:
         """Return where to connect for a domain, in the order to try.
@@ -127,7 +112,7 @@ class Resolver:
         if not records:
             if failure is not None:
                 raise failure
-            return [Target(name, DEFAULT_PORT, False)]
+            return [Target(name, DEFAULT_PORT, False, self.validated)]
         targets = [record.target for record in in_order(records, self._random) if record.target.host != _NOWHERE]
         if not targets:  # RFC 2782: "the service is decidedly not available"
             raise NoServerError(f"{domain} says that it has no server")
@@ -145,8 +130,35 @@ class Resolver:
             return self._permitted(host, [host.strip("[]")])
         if _is_local(host):  # RFC 6761 §6.3
             return self._permitted(host, ["::1", "127.0.0.1"])
-        found = await asyncio.gather(self._ask(host, "AAAA"), self._ask(host, "A"), return_exceptions=True)
-        addresses: list[str] = []
+        answers = await self._addresses(host)
+        return self._permitted(host, [str(address) for answer in answers for address in answer.records])
+
+    async def associations(self, target: Target) -> Association:
+        """Return what DNSSEC says of a target's certificate (RFC 7673 §3), nothing if it is not asked or silent.
+
+        Raises:
+            LookupFailedError: Nobody knows at the moment, or DNSSEC refutes the answer: the target is not to be used.
+
+        """
+        if not (self.validated and target.secure) or is_address(target.host) or _is_local(target.host):
+            return Association()
+        found = [answer for answer in await self._addresses(target.host) if answer.records]
+        if not found or not all(answer.secure for answer in found):
+            return Association((), (target.host,))  # RFC 7671 §7: do not ask servers that may not know the type
+        # The end of a chain of CNAMEs comes first.
+        hosts = tuple(dict.fromkeys((*(answer.canonical for answer in found), target.host)))
+        for host in hosts:
+            answer = await self._lookup.ask(f"_{target.port}._tcp.{host}", "TLSA")
+            if answer.records and answer.secure:
+                return Association(usable(map(_tlsa, answer.records)), hosts)
+        return Association((), hosts)
+
+    async def _addresses(self, host: str) -> list[Answer]:
+        """Ask for both families; one that failed is left out if the other is there."""
+        found = await asyncio.gather(
+            self._lookup.ask(host, "AAAA"), self._lookup.ask(host, "A"), return_exceptions=True
+        )
+        answers: list[Answer] = []
         failure: LookupFailedError | None = None
         for each in found:
             if isinstance(each, LookupFailedError):
@@ -154,10 +166,10 @@ class Resolver:
             elif isinstance(each, BaseException):
                 raise each
             else:
-                addresses += [str(address) for address in each]
-        if not addresses and failure is not None:
+                answers.append(each)
+        if failure is not None and not any(answer.records for answer in answers):
             raise failure
-        return self._permitted(host, addresses)
+        return answers
 
     def _permitted(self, host: str, addresses: list[str]) -> list[str]:
         """Leave out what must not be connected to: DNS may say anything."""
@@ -172,59 +184,15 @@ class Resolver:
         return any((mapped or address) in network for network in self._deny)
 
     async def _services(self, name: str, *, direct_tls: bool) -> list[Srv]:
+        answer = await self._lookup.ask(name, "SRV")
         records = []
-        for each in await self._ask(name, "SRV"):
+        for each in answer.records:
             assert isinstance(each, dns.rdtypes.IN.SRV.SRV)  # noqa: S101
             host = each.target.to_text(omit_final_dot=True).lower() or _NOWHERE
             if each.port or host == _NOWHERE:
-                records.append(Srv(each.priority, each.weight, Target(host, each.port, direct_tls)))
+                target = Target(host, each.port, direct_tls, answer.secure)
+                records.append(Srv(each.priority, each.weight, target))
         return records
-
-    async def _ask(self, name: str, kind: str) -> tuple[object, ...]:
-        """Return the records of a name, from the cache if they are there; () is none.
-
-        Raises:
-            LookupFailedError: No nameserver has answered properly.
-
-        """
-        key = (name, kind)
-        now = self._now()
-        kept = self._cache.get(key)
-        if kept is not None and kept[0] > now:
-            self._cache.move_to_end(key)
-            return kept[1]
-        async with self._running:
-            ttl_s, records = await self._look_up(name, kind)
-        self._cache[key] = (now + ttl_s, records)
-        self._cache.move_to_end(key)
-        while len(self._cache) > CACHED_NAMES:
-            self._cache.popitem(last=False)
-        return records
-
-    async def _look_up(self, name: str, kind: str) -> tuple[float, tuple[object, ...]]:
-        try:
-            answer = await self._system().resolve(name, kind, raise_on_no_answer=False, search=False)
-        except dns.resolver.NXDOMAIN:
-            return KEEP_NOTHING_S, ()
-        except (dns.exception.DNSException, OSError, UnicodeError) as error:
-            raise LookupFailedError(f"{kind} {name}: {_reason(error)}") from None
-        if answer.rrset is None:
-            return KEEP_NOTHING_S, ()
-        return min(max(float(answer.rrset.ttl), KEEP_S[0]), KEEP_S[1]), tuple(answer.rrset)
-
-    def _system(self) -> dns.asyncresolver.Resolver:
-        """Return dnspython's resolver; it reads /etc/resolv.conf, so it is made when it is needed."""
-        if self._resolver is None:
-            try:
-                resolver = dns.asyncresolver.Resolver(configure=not self._nameservers)
-            except dns.resolver.NoResolverConfiguration:
-                raise LookupFailedError("no nameserver is configured") from None
-            if self._nameservers:
-                resolver.nameservers = [_nameserver(text) for text in self._nameservers]
-            resolver.lifetime = LOOKUP_S
-            resolver.timeout = LOOKUP_S / 3
-            self._resolver = resolver
-        return self._resolver
 
 
 def in_order(records: Iterable[Srv], choose: random.Random) -> list[Srv]:
@@ -274,11 +242,6 @@ def _is_local(host: str) -> bool:
     return host == "localhost" or host.endswith(".localhost")
 
 
-def _nameserver(text: str) -> dns.nameserver.Do53Nameserver:
-    address = parse_address(text)
-    assert isinstance(address, tuple)  # noqa: S101 - the configuration is checked
-    return dns.nameserver.Do53Nameserver(address[0], address[1])
-
-
-def _reason(error: Exception) -> str:
-    return str(error) or type(error).__name__
+def _tlsa(record: object) -> Tlsa:
+    assert isinstance(record, dns.rdtypes.ANY.TLSA.TLSA)  # noqa: S101
+    return Tlsa(record.usage, record.selector, record.mtype, record.cert)

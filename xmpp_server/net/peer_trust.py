@@ -5,6 +5,7 @@ from __future__ import annotations
 import ssl
 import warnings
 from collections.abc import Sequence
+from enum import Enum, auto
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -25,6 +26,17 @@ _USAGES = frozenset(
 )
 
 log = structlog.get_logger()
+
+
+class Standing(Enum):
+    """What is known of a peer's certificate."""
+
+    #: It proves the domain.
+    PROVEN = auto()
+    #: It proves nothing; dialback may make up for that.
+    UNPROVEN = auto()
+    #: The domain says that its certificate is another one (RFC 7673 §3.4).
+    REFUSED = auto()
 
 
 class PeerTrust:
@@ -61,43 +73,52 @@ class PeerTrust:
 
     def proves(self, chain: Sequence[bytes], domain: str) -> bool:
         """Tell whether a chain (DER, leaf first) is good now, leads to a trusted CA, and is for `domain`."""
-        if self._policy is None or not 0 < len(chain) <= CHAIN:
-            return False
+        certificates = parse_chain(chain)
+        return bool(certificates) and bool(self.path(certificates, domain))
+
+    def path(self, chain: Sequence[x509.Certificate], domain: str) -> Sequence[x509.Certificate]:
+        """Return the way from the leaf to a trusted CA, both included; () if the chain does not prove `domain`."""
+        subject = _subject(domain)
+        if self._policy is None or subject is None:
+            return ()
+        leaf, *others = chain
         try:
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # cryptography tells of odd certificates that it reads all the same
-                leaf, *others = [x509.load_der_x509_certificate(der) for der in chain]
-                return self._proves(leaf, others, domain)
-        except (ValueError, CertificateError) as error:
-            log.info("certificate-unreadable", domain=domain, reason=str(error))
-            return False
-
-    def _proves(self, leaf: x509.Certificate, others: list[x509.Certificate], domain: str) -> bool:
-        assert self._policy is not None  # noqa: S101
-        subject = _subject(domain)
-        if subject is None:
-            return False
-        try:
-            self._policy.build_server_verifier(subject).verify(leaf, others)
+                warnings.simplefilter("ignore")
+                return self._policy.build_server_verifier(subject).verify(leaf, others)
         except VerificationError as error:
-            return self._proves_otherwise(leaf, others, domain, error)
-        return True
+            return self._path_otherwise(leaf, others, domain, error)
+        except ValueError as error:
+            log.info("certificate-unreadable", domain=domain, reason=str(error))
+            return ()
 
-    def _proves_otherwise(
+    def _path_otherwise(
         self, leaf: x509.Certificate, others: list[x509.Certificate], domain: str, error: VerificationError
-    ) -> bool:
+    ) -> Sequence[x509.Certificate]:
         """Look for names that only XMPP knows: SRVName and xmppAddr (RFC 6120 §13.7.1.2)."""
         assert self._policy is not None  # noqa: S101
-        names = names_of(leaf)
-        if f"_xmpp-server.{_ascii(domain)}" not in names.srv and domain not in names.xmpp_addr:
-            log.info("certificate-refused", domain=domain, reason=str(error))
-            return False
         try:
-            self._policy.build_client_verifier().verify(leaf, others)
-        except VerificationError as refusal:
+            names = names_of(leaf)
+            if f"_xmpp-server.{_ascii(domain)}" not in names.srv and domain not in names.xmpp_addr:
+                log.info("certificate-refused", domain=domain, reason=str(error))
+                return ()
+            return self._policy.build_client_verifier().verify(leaf, others).chain
+        except (VerificationError, ValueError, CertificateError) as refusal:
             log.info("certificate-refused", domain=domain, reason=str(refusal))
-            return False
-        return True
+            return ()
+
+
+def parse_chain(chain: Sequence[bytes]) -> list[x509.Certificate]:
+    """Read the certificates of a chain (DER, leaf first); nothing if one cannot be read, or there are too many."""
+    if len(chain) > CHAIN:
+        return []
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # cryptography tells of odd certificates that it reads all the same
+            return [x509.load_der_x509_certificate(der) for der in chain]
+    except ValueError as error:
+        log.info("certificate-unreadable", reason=str(error))
+        return []
 
 
 def _check_usage(_policy: object, _certificate: x509.Certificate, usage: x509.ExtendedKeyUsage | None) -> None:
