@@ -16,7 +16,7 @@ from tests.net.conftest import settle
 from tests.raw import CLIENT, RawClient, abort_all
 from xmpp_server.app.server import Server
 from xmpp_server.app.settings import S2S, Dns
-from xmpp_server.net import dns, s2s, s2s_acknowledgement, s2s_lane
+from xmpp_server.net import lookup, s2s, s2s_acknowledgement, s2s_lane
 
 A, B = "a.test", "b.test"
 
@@ -280,7 +280,7 @@ async def test_what_waits_for_a_server_is_bounded(tmp_path, monkeypatch):
 
 async def test_dns_that_is_down(tmp_path, monkeypatch):
     """F14."""
-    monkeypatch.setattr(dns, "LOOKUP_S", 0.5)
+    monkeypatch.setattr(lookup, "LOOKUP_S", 0.5)
     async with lonely(tmp_path) as (_, romeo):
         assert await bounce(romeo, "elsewhere.test", 30) == "remote-server-timeout"
 
