@@ -1,7 +1,6 @@
 """Feeds: announces what is new in RSS and Atom feeds to a room or a person; owners add and remove them."""
 
 import xml.etree.ElementTree as ET
-from collections.abc import Iterator
 
 import aiohttp
 import structlog
@@ -9,47 +8,67 @@ import structlog
 from xmpp_bot import Bot, Context, Refusal, Role
 
 ATOM = "{http://www.w3.org/2005/Atom}"
-LIMIT_BYTES = 2_000_000
 TIMEOUT = aiohttp.ClientTimeout(total=30)
-#: At most so many entries are told at once, and so many are remembered of a feed.
-MOST, REMEMBERED = 5, 500
+#: At most so many entries are told at once and looked at, titles and links so long, and documents (never packed).
+MOST, REMEMBERED, LENGTH, LIMIT_BYTES = 5, 500, 500, 2_000_000
+ASKED = {"If-None-Match": "ETag", "If-Modified-Since": "Last-Modified"}
+FAULTS = (aiohttp.ClientError, OSError, SyntaxError, ValueError, LookupError)
+#: Of a feed: the ids that are "known", newest first, and the validators of the last answer.
+State = dict[str, list[str]]
 
 bot = Bot("feeds")
-log = structlog.get_logger("feeds")
 
 
-def entries(document: bytes) -> Iterator[tuple[str, str, str]]:
-    """Read a feed: id, title and link of each entry, oldest first."""
-    root = ET.fromstring(document)  # noqa: S314 - expat refuses bombs by itself, and nothing outside is loaded
-    for item in reversed(list(root.iter("item"))):
-        link = item.findtext("link", "").strip()
-        yield item.findtext("guid", "").strip() or link, item.findtext("title", "").strip(), link
-    for entry in reversed(list(root.iter(f"{ATOM}entry"))):
-        links = {one.get("rel", "alternate"): one.get("href", "") for one in entry.iter(f"{ATOM}link")}
-        link = links.get("alternate", "")
-        yield entry.findtext(f"{ATOM}id", "").strip() or link, entry.findtext(f"{ATOM}title", "").strip(), link
+class Plain(ET.TreeBuilder):
+    """Documents without a type: it could declare entities, which grow, or name files."""
+
+    def doctype(self, name: str, pubid: str | None, system: str | None) -> None:
+        """Refuse it before the first entity."""
+        raise ValueError("a document type")
 
 
-async def fetch(url: str) -> list[tuple[str, str, str]]:
-    """Get a feed; OSError, ValueError or a subclass if there is none."""
-    async with aiohttp.ClientSession(timeout=TIMEOUT) as session, session.get(url) as response:
-        response.raise_for_status()
-        data = await response.content.read(LIMIT_BYTES)
-        while len(data) < LIMIT_BYTES and (more := await response.content.read(LIMIT_BYTES - len(data))):
-            data += more
-    return list(entries(data))
+def entries(document: bytes, charset: str) -> dict[str, str]:
+    """Read a feed: what to say of each entry by its id, newest first."""
+    parser = ET.XMLParser(target=Plain(), encoding=charset.lower().replace("utf8", "utf-8") or None)  # noqa: S314
+    parser.feed(document)
+    root, found = parser.close(), dict[str, str]()
+    for one in [*root.iter("item"), *root.iter(f"{ATOM}entry")][:REMEMBERED]:
+        links = {link.get("rel", "alternate"): link.get("href", "") for link in one.iter(f"{ATOM}link")}
+        link = (one.findtext("link", "") or links.get("alternate", "")).strip()[:LENGTH]
+        title = " ".join((one.findtext("title", "") or one.findtext(f"{ATOM}title", "")).split())[:LENGTH]
+        ident = (one.findtext("guid", "") or one.findtext(f"{ATOM}id", "") or link or title).strip()[:LENGTH]
+        found.setdefault(ident, f"{title}\n{link}".strip())
+    return found
+
+
+async def fetch(url: str, old: State) -> tuple[list[str], State]:
+    """Get what is to be said of a feed, oldest first, and its state now; raise one of FAULTS if that fails."""
+    headers = {"Accept-Encoding": "identity"} | {name: old[kept][0] for name, kept in ASKED.items() if old.get(kept)}
+    async with (
+        aiohttp.ClientSession(timeout=TIMEOUT, auto_decompress=False, raise_for_status=True) as session,
+        session.get(url, headers=headers) as response,
+    ):
+        if response.status == 304:
+            return [], old
+        data = b""
+        async for chunk in response.content.iter_chunked(65_536):
+            if len(data := data + chunk) > LIMIT_BYTES:
+                raise ValueError("too long")
+    found, known = entries(data, response.charset or ""), old.get("known", [])
+    new = {kept: response.headers.getall(kept, [])[:1] for kept in ASKED.values()}
+    new["known"] = list(dict.fromkeys([*found, *known]))[: 2 * REMEMBERED]
+    return [text for ident, text in found.items() if ident not in known][::-1], new
 
 
 @bot.command("follow", role=Role.OWNER)
 async def follow(ctx: Context, url: str) -> str:
     """Announce a feed here; what is in it already is not told."""
-    await ctx.typing()
     try:
-        known = [ident for ident, _, _ in await fetch(url)]
-    except (aiohttp.ClientError, OSError, SyntaxError, ValueError) as error:
+        told, state = await fetch(url, {})
+    except FAULTS as error:
         raise Refusal("I cannot read that feed.") from error
-    ctx.store.set(f"{ctx.conversation} {url}", known[-REMEMBERED:])
-    return f"I follow it; it has {len(known)} entries."
+    ctx.store.set(f"{ctx.conversation} {url}", state)
+    return f"I follow it; it has {len(told)} entries."
 
 
 @bot.command("unfollow", role=Role.OWNER)
@@ -61,22 +80,21 @@ async def unfollow(ctx: Context, url: str) -> str:
 @bot.command("feeds")
 async def feeds(ctx: Context) -> str:
     """List the feeds that are announced here."""
-    here = [key.partition(" ")[2] for key, _ in ctx.store.items() if key.startswith(f"{ctx.conversation} ")]
-    return "\n".join(here) or "None."
+    feeds = (key.split(" ", 1) for key, _ in ctx.store.items())
+    return "\n".join(url for to, url in feeds if to == ctx.conversation) or "None."
 
 
 @bot.every("10m")
 async def look(ctx: Context) -> None:
     """Look into all feeds; one that fails is tried again the next time."""
-    for key, value in list(ctx.store.items()):
+    for key, _ in ctx.store.items():
         to, _, url = key.partition(" ")
-        known = [str(one) for one in value] if isinstance(value, list) else []
         try:
-            new = [entry for entry in await fetch(url) if entry[0] not in known]
-        except (aiohttp.ClientError, OSError, SyntaxError, ValueError) as error:
-            log.warning("feed_failed", url=url, error=type(error).__name__)
+            new, state = await fetch(url, ctx.store.get(key, State()))
+        except FAULTS as error:
+            structlog.get_logger("feeds").warning("feed_failed", url=url, error=type(error).__name__)
             continue
-        # First it is noted: an announcement is rather lost than told again and again.
-        ctx.store.set(key, [*known, *(ident for ident, _, _ in new)][-REMEMBERED:])
-        for _, title, link in new[-MOST:]:
-            await ctx.say(to, f"{title}\n{link}".strip())
+        if ctx.store.get(key):  # else it was unfollowed meanwhile
+            ctx.store.set(key, state)  # first: an announcement is rather lost than told again and again
+            for text in new[-MOST:]:
+                await ctx.say(to, text)

@@ -10,6 +10,7 @@ import aiohttp
 import slixmpp
 
 from tests.bots.conftest import EXAMPLES, BotProcess, NewBot, NewPerson, until
+from tests.bots.feed_site import serve
 from tests.interop.slix import SlixClient
 
 Names = Iterator[str]
@@ -94,15 +95,32 @@ async def test_the_moderator_puts_strangers_out(new_bot: NewBot, person: NewPers
     assert retracted == ["that word is not for here"]
 
 
-async def test_feeds_are_announced(new_bot: NewBot, person: NewPerson, names: Names, tmp_path: Path) -> None:
+async def test_feeds_are_announced_once(new_bot: NewBot, person: NewPerson, names: Names, tmp_path: Path) -> None:
     juliet_name = next(names)
-    juliet = await person(juliet_name)
-    owned = f'owners = ["{juliet_name}@localhost"]\n'
-    bot = await new_bot(next(names), EXAMPLES / "feeds.py", owned).start()
-    juliet.say(bot.jid, "follow http://127.0.0.1:9/nothing")
-    await juliet.hears_text("I cannot read that feed.")
-    juliet.say(bot.jid, "feeds")
-    await juliet.hears_text("None.")
+    juliet, room = await person(juliet_name), f"{juliet_name}@conference.localhost"
+    await open_room(juliet, room)
+    quick = tmp_path / "feeds.py"  # the same, but it looks each second
+    quick.write_text((EXAMPLES / "feeds.py").read_text().replace('every("10m")', 'every("1s")'))
+    bot = await new_bot(next(names), quick, in_room(room)).start()
+    async with serve() as site:
+        site.items(1)
+        say(juliet, room, f"!follow {site.url}")
+        await juliet.hears_text("I follow it; it has 1 entries.", "groupchat")
+        site.items(1, 2)
+        await juliet.hears_text("Number 2\nhttps://example.org/2", "groupchat")
+        site.items(1, 2, 3)
+        await juliet.hears_text("Number 3\nhttps://example.org/3", "groupchat")
+        bot.kill()
+        before = len(site.answers)
+        await bot.start()
+        await until(lambda: len(site.answers) >= before + 2, lambda: site.answers, 10.0)
+        assert set(site.answers[before:]) == {304}
+        site.items(1, 2, 3, 4)
+        await juliet.hears_text("Number 4\nhttps://example.org/4", "groupchat")
+    await until(lambda: bot.count("feed_failed") > 0, lambda: bot.events, 10.0)
+    await juliet.settle()
+    told = [text for text in juliet.texts("groupchat") if text.startswith("Number")]
+    assert told == [f"Number {n}\nhttps://example.org/{n}" for n in (2, 3, 4)]
 
 
 async def test_a_bot_comes_back_when_the_connection_is_lost(new_bot: NewBot, person: NewPerson, names: Names) -> None:

@@ -71,6 +71,14 @@ def made(folder: Path, name: str, size: int) -> Path:
     return path
 
 
+def distrusting(bot_file: Path) -> Path:
+    """Have a bot trust the system's authorities only, for uploads."""
+    with bot_file.open("a") as out:
+        out.write("import xmpp_bot.client as client\nold = client.Uploads\n")
+        out.write("client.Uploads = lambda one, ca: old(one, '')\n")
+    return bot_file
+
+
 async def answer(person: SlixClient, text: str, bot: str) -> str:
     """Say something to a bot; return what it says then."""
     person.forget()
@@ -114,10 +122,7 @@ async def test_a_service_that_is_not_trusted_gets_nothing(
     server: ServerProcess, new_bot: NewBot, person: NewPerson, names: Names, bot_file: Path, tmp_path: Path
 ) -> None:
     """The bot trusts the authority in its configuration for uploads, too: with another one it uploads nothing."""
-    text = BOT + "\nimport ssl, xmpp_bot.client as client\nold = client.Uploads\n"
-    text += "client.Uploads = lambda one, ca: old(one, '')\n"
-    bot_file.write_text(text)
-    bot = await new_bot(next(names), bot_file).start()
+    bot = await new_bot(next(names), distrusting(bot_file)).start()
     juliet = await person(next(names))
     assert await answer(juliet, f"send {made(tmp_path, 'a.txt', 10)}", bot.jid) == "I cannot read or upload the file."
     (failed,) = (one for one in bot.events if one["event"] == "upload_failed")
