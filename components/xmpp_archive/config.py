@@ -11,8 +11,8 @@ from msgspec.structs import replace
 
 from components.xmpp_archive.settings import Config
 from components.xmpp_component import environment
-from components.xmpp_component.config import checked_server, complaints, folder_of, read
-from components.xmpp_component.environment import Tables, is_supervised, merged
+from components.xmpp_component.config import check_addresses, checked_server, complaints, folder_of, read
+from components.xmpp_component.environment import Tables, has_any, is_supervised, merged
 
 __all__ = ["load"]
 
@@ -36,12 +36,15 @@ def load(path: Path | None, environ: Mapping[str, str] = os.environ) -> Config:
 
 
 def _told(tables: Tables, environ: Mapping[str, str]) -> Tables:
-    domain = next(iter(environment.domains(environ)), None)
-    server = environment.door(tables, environ) | ({} if domain is None else {"domain": domain})
+    server = environment.door(tables, environ)
+    domains = environment.domains(environ)
+    if domains and not has_any(tables, "server", "domain"):
+        server |= {"domain": domains[0], "hosts": [domain.partition(".")[2] for domain in domains]}
     return {"server": server} | environment.data(environ)
 
 
 def _checked(config: Config, folder: Path) -> Config:
     if config.pages.default > config.pages.most:
         raise ValueError("pages.default: must not be more than pages.most")
+    check_addresses("monitor.listen", *config.monitor.listen)
     return replace(config, data_dir=str(folder / config.data_dir), server=checked_server(config.server, folder))

@@ -63,6 +63,21 @@ def test_a_server_that_runs_us_tells_where_it_is(tmp_path: Path) -> None:
     }
     server = load(path, environ).server
     assert (server.address, server.domain, server.secret) == ("127.0.0.1:1234", "archive.example.org", "word")
+    assert server.hosts == ("example.org", "example.org")
     path.write_text("[server]\naddress = 'localhost:1'\ndomain = 'a.b'\nsecret = 'c'")
     server = load(path, environ).server
     assert (server.address, server.domain, server.secret) == ("localhost:1", "a.b", "c")
+    assert server.hosts == ()
+
+
+def test_no_file_is_needed_where_the_server_says_it_all(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("word")
+    environ = {
+        "COMPONENT_SERVER": "unix:/run/components",
+        "COMPONENT_DOMAINS": "archive.a.example archive.b.example",
+        "COMPONENT_SECRET_FILE": str(tmp_path / "secret"),
+        "COMPONENT_DATA": str(tmp_path / "data"),
+    }
+    config = load(None, environ)
+    assert (config.server.domain, config.server.hosts) == ("archive.a.example", ("a.example", "b.example"))
+    assert config.database == tmp_path / "data" / "archive.db"

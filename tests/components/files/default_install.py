@@ -1,6 +1,7 @@
-"""`python -m tests.components.files.default_install FOLDER`: the server without any configuration, in that folder.
+"""`python -m tests.components.files.default_install FOLDER CLIENT`: the server without any configuration, in a folder.
 
-The embedded defaults are on fixed ports; run by `unshare --net` they are free, and nobody else's.
+CLIENT is the module of a program that uses it; its argument is the port. The embedded defaults are on fixed ports; run
+by `unshare --net` they are free, and nobody else's.
 """
 
 from __future__ import annotations
@@ -15,7 +16,6 @@ import sys
 import time
 from pathlib import Path
 
-from tests.components.files.round_trip import main
 from tests.peers import COMMAND, PASSWORD, ROOT, START_TIMEOUT_S
 
 SIOCSIFFLAGS = 0x8914
@@ -28,7 +28,7 @@ def loopback_up() -> None:
         fcntl.ioctl(any_socket, SIOCSIFFLAGS, struct.pack("16sh", b"lo", IFF_UP))
 
 
-def serve(folder: Path) -> None:
+def serve(folder: Path, client: str) -> None:
     with (folder / "log").open("wb") as log:
         server = subprocess.Popen([str(COMMAND), "run"], cwd=folder, stdout=log, stderr=log)
     try:
@@ -36,9 +36,11 @@ def serve(folder: Path) -> None:
         while '"started"' not in (folder / "log").read_text():
             assert time.monotonic() < deadline
             time.sleep(0.02)
-        subprocess.run([str(COMMAND), "user", "add", "romeo@localhost", "--password", PASSWORD], cwd=folder, check=True)
+        for user in ("romeo", "juliet"):
+            added = [str(COMMAND), "user", "add", f"{user}@localhost", "--password", PASSWORD]
+            subprocess.run(added, cwd=folder, check=True)
         env = {**os.environ, "SSL_CERT_FILE": str(folder / "var" / "tls" / "self-signed.pem")}
-        subprocess.run([sys.executable, "-m", main.__module__, "5222"], cwd=ROOT, env=env, check=True)
+        subprocess.run([sys.executable, "-m", client, "5222"], cwd=ROOT, env=env, check=True)
         server.send_signal(signal.SIGTERM)
         assert server.wait(START_TIMEOUT_S) == 0
     finally:
@@ -47,4 +49,4 @@ def serve(folder: Path) -> None:
 
 if __name__ == "__main__":
     loopback_up()
-    serve(Path(sys.argv[1]))
+    serve(Path(sys.argv[1]), sys.argv[2])

@@ -23,7 +23,8 @@ def test_the_embedded_defaults_carry_files(tmp_path: Path) -> None:
     unshare = [need("unshare", "util-linux"), "--net", *(() if os.geteuid() == 0 else ("--map-root-user",))]
     if subprocess.run([*unshare, "true"], capture_output=True, check=False).returncode:
         pytest.skip("unshare --net is not permitted here")
-    program = [sys.executable, "-m", "tests.components.files.default_install", str(tmp_path)]
+    client = "tests.components.files.round_trip"
+    program = [sys.executable, "-m", "tests.components.files.default_install", str(tmp_path), client]
     done = subprocess.run([*unshare, *program], capture_output=True, text=True, cwd=ROOT, timeout=90, check=False)
     log = (tmp_path / "log").read_text()
     assert done.returncode == 0, done.stderr + log
