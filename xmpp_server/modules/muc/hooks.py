@@ -150,6 +150,8 @@ class MucHooks:
         """For each groupchat message, before it is reflected (`messages`); ARCHIVE is where an archive takes it."""
         self.direct: Filter[Direct] = Filter()
         """For messages to the room itself (`messages`); what nobody takes is refused."""
+        self.bounced: Notify[Direct] = Notify()
+        """For errors that come back to the room itself (`messages`)."""
         self.shown: Collect[Shown] = Collect()
         """For each presence that is written (`broadcast`); the result is shared by its receivers."""
         self.room_disco: Collect[RoomDisco] = Collect()

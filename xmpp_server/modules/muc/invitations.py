@@ -13,6 +13,7 @@ from xmpp_server.modules.muc.module import Muc
 from xmpp_server.modules.muc.power import AffiliationChange, apply_affiliations, check_number
 from xmpp_server.modules.muc.roles import Affiliation, Privilege, has
 from xmpp_server.modules.muc.wire import USER_TAG
+from xmpp_server.stanzas.error import error_element
 from xmpp_server.xml.element import Element
 from xmpp_server.xml.namespaces import CLIENT, MUC_USER
 from xmpp_server.xml.stanza import Stanza
@@ -29,6 +30,7 @@ class Invitations:
         self._muc = muc
         self._buckets: dict[JID, Bucket] = {}
         muc.hooks.direct.add(self.take, Order.DELIVER)
+        muc.hooks.bounced.add(self._bounced)
 
     def take(self, event: Direct) -> Verdict:
         """Take messages with an invitation or a decline."""
@@ -126,6 +128,22 @@ class Invitations:
         seats = [seat.jid for seat in room.everybody() if seat.occupant.bare == inviter.bare]
         for to in seats or (inviter.bare,):
             self._message(event.stanza, room.jid, to, x)
+
+    def _bounced(self, event: Direct) -> None:
+        """Tell the inviter that an invitation has reached nobody (§7.8.2)."""
+        invitee, room = event.sender, event.open.room
+        inviter = next((who for invited, who in event.open.invited if invited == invitee.bare), None)
+        if inviter is None:
+            return
+        del event.open.invited[invitee.bare, inviter]
+        message = Element("message", CLIENT, {"type": "error"})
+        if event.stanza.id is not None:
+            message.attrs["id"] = event.stanza.id
+        message.add("x", MUC_USER).add("invite", to=str(invitee.bare))
+        message.append(error_element(StanzaError(Condition.ITEM_NOT_FOUND, "They cannot be reached"), CLIENT))
+        for seat in room.everybody():
+            if seat.occupant.bare == inviter:
+                self._muc.service.send(Stanza.build(message.copy(), room.jid, seat.jid))
 
     def _message(self, stanza: Stanza, room: JID, to: JID, x: Element) -> None:
         message = Element("message", CLIENT)

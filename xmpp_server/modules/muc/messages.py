@@ -83,8 +83,8 @@ class Messages:
         return self._rooms.with_room(localpart, partial(self._in_room, stanza, to, sender))
 
     def _in_room(self, stanza: Stanza, to: JID, sender: JID, open_: OpenRoom | None) -> Wait:
-        if open_ is None:
-            raise StanzaError(Condition.ITEM_NOT_FOUND, "There is no such room")
+        if open_ is None or open_.room.locked:  # §17.2
+            raise StanzaError(Condition.ITEM_NOT_FOUND, "There is no such room yet")
         seat = open_.room.occupants.seats.get(sender)
         groupchat = stanza.type == "groupchat"
         if to.resourcepart is None and not groupchat:
@@ -182,6 +182,9 @@ class Messages:
         if open_ is None or self._muc.ghosts.failed(open_, stanza, sender):
             return
         seat = open_.room.occupants.seats.get(sender)
-        target = None if to.resourcepart is None else open_.room.occupants.by_nick.get(nick_key(to.resourcepart))
+        if to.resourcepart is None:
+            self._muc.hooks.bounced.fire(Direct(open_, stanza, sender, seat))
+            return
+        target = open_.room.occupants.by_nick.get(nick_key(to.resourcepart))
         if seat is not None and target is not None:
             self._pass_on(stanza, open_.room.jid, seat, tuple(target.seats.values()))
