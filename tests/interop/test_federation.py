@@ -233,6 +233,19 @@ async def test_disco_and_rooms(signed, names, authority, tmp_path):
             assert heard.get("from", "").startswith(f"{room}/romeo")
 
 
+async def test_occupants_from_elsewhere_hear_that_the_server_stops(signed, names, authority, tmp_path):
+    """XEP-0045 §11.2: it goes over the link before that is closed."""
+    async with ours(tmp_path, names, S2S(trust=federation.trusted(tmp_path, authority)), authority) as server:
+        romeo, juliet = await federation.login(server, "romeo"), await peer_login(signed.peer)
+        room = f"x@conference.{next(iter(server.hosts))}"
+        await join(romeo, room)
+        await join(juliet, room)
+        await server.stop()
+        gone = await presence(juliet, "unavailable", f"{room}/juliet")
+        codes = {status.get("code") for status in gone.iter("{http://jabber.org/protocol/muc#user}status")}
+        assert codes == {"110", "332"}
+
+
 async def join(client: RawClient, room: str) -> None:
     nick = client.jid.partition("@")[0]
     client.send(f"<presence to='{room}/{nick}'><x xmlns='http://jabber.org/protocol/muc'/></presence>")
