@@ -8,6 +8,7 @@ from xml.etree import ElementTree as ET
 import structlog
 
 from components.xmpp_archive.errors import ArchiveError
+from components.xmpp_archive.metrics import Metrics
 from components.xmpp_archive.namespaces import ARCHIVE, EXTENDED, MAM
 from components.xmpp_archive.service import Service
 from components.xmpp_archive.settings import Server
@@ -20,8 +21,9 @@ log = structlog.get_logger(__name__)
 class ArchiveLink(Link):
     """`archive.example.org`."""
 
-    def __init__(self, server: Server, service: Service) -> None:
+    def __init__(self, server: Server, service: Service, metrics: Metrics) -> None:
         super().__init__(server.domain, server)
+        self._metrics = metrics
         self._hosts = frozenset(server.hosts) or {server.domain.partition(".")[2]}
         disco = self.plugin["xep_0030"]
         disco.add_identity(category="store", itype="archive", name="Archive")
@@ -35,7 +37,8 @@ class ArchiveLink(Link):
             if sender not in self._hosts:  # anybody on the network can send us stanzas
                 raise RequestError("forbidden", "auth")
             try:
-                return await answerer(payload)
+                with self._metrics.request(payload):
+                    return await answerer(payload)
             except ArchiveError as error:
                 log.error("archive-failed", reason=str(error)[:500])
                 raise RequestError("resource-constraint", "wait", "The archive cannot be used now") from None

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from components.xmpp_component import settings
-from components.xmpp_component.settings import Log, Natural, Positive, Seconds, Table
+from components.xmpp_component.settings import Log, Monitor, Natural, Positive, Seconds, Table
 
 
 class Server(settings.Server, frozen=True, kw_only=True):
@@ -69,6 +69,7 @@ class Config(Table, frozen=True, kw_only=True):
     pages: Pages = Pages()
     keep: Keep = Keep()
     search: Search = Search()
+    monitor: Monitor = Monitor()
     log: Log = Log()
 
     @property

@@ -29,3 +29,9 @@ class Log(Table, frozen=True, kw_only=True):
     """What is logged on standard error."""
 
     level: Literal["debug", "info", "warning", "error"] = "info"
+
+
+class Monitor(Table, frozen=True, kw_only=True):
+    """Doors for /health and /metrics; none by default."""
+
+    listen: tuple[str, ...] = ()

@@ -38,6 +38,7 @@ def _checked(config: Config, folder: Path) -> Config:
         raise ValueError("proxy.domain: must differ from upload.domain")
     check_addresses("http.listen", *config.http.listen)
     check_addresses("proxy.listen", *config.proxy.listen)
+    check_addresses("monitor.listen", *config.monitor.listen)
     return replace(
         config,
         data_dir=str(folder / config.data_dir),

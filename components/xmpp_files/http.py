@@ -11,6 +11,7 @@ from aiohttp import web
 from components.xmpp_component.addresses import Doors
 from components.xmpp_files.download import Downloads
 from components.xmpp_files.headers import answer, harden
+from components.xmpp_files.metrics import Metrics
 from components.xmpp_files.settings import HttpSettings
 from components.xmpp_files.upload import Uploads, leave_waiting
 
@@ -22,11 +23,11 @@ _PATH = "/{id:[A-Za-z0-9_-]{8,64}}/{name:[^/]+}"
 class HttpServer:
     """Serves uploads and downloads; TLS if there is a certificate."""
 
-    def __init__(self, settings: HttpSettings, uploads: Uploads, downloads: Downloads) -> None:
+    def __init__(self, settings: HttpSettings, uploads: Uploads, downloads: Downloads, metrics: Metrics) -> None:
         self._settings = settings
         self._doors = Doors()
         self._context = _tls(settings)
-        application = web.Application()
+        application = web.Application(middlewares=[metrics.middleware])
         application.on_response_prepare.append(harden)
         application.router.add_get(_PATH, downloads.get)
         application.router.add_put(_PATH, uploads.put, expect_handler=leave_waiting)

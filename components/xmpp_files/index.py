@@ -144,6 +144,16 @@ class Index:
         """Return what counts against quotas."""
         return await self._run(lambda: usage(self._connection, owner, host, now))
 
+    async def total_bytes(self) -> int:
+        """Return the bytes of all files, and of slots that may still become files."""
+
+        def work() -> int:
+            query = "SELECT coalesce(sum(bytes), 0) FROM totals WHERE who >= '@' AND who < 'A'"
+            (total,) = self._connection.execute(query).fetchone()
+            return int(total)
+
+        return await self._run(work)
+
     async def forget_old_hours(self, now: int) -> None:
         """Drop the counts that count no longer."""
         await self._write("DELETE FROM hours WHERE hour < ?", first_hour(now))

@@ -9,14 +9,17 @@ from collections import Counter
 from pathlib import Path
 
 import structlog
+from prometheus_client import CollectorRegistry
 
 from components.xmpp_component.addresses import Doors, split
 from components.xmpp_component.link import Link
+from components.xmpp_component.monitor import Monitor, new_registry, nothing
 from components.xmpp_files.access import Access
 from components.xmpp_files.disk import DiskStorage
 from components.xmpp_files.download import Downloads
 from components.xmpp_files.http import HttpServer, is_https
 from components.xmpp_files.index import Index
+from components.xmpp_files.metrics import Metrics, RelayMetrics
 from components.xmpp_files.proxy_link import ProxyLink
 from components.xmpp_files.purge import Purge
 from components.xmpp_files.relay import Relay
@@ -38,8 +41,13 @@ class Program:
 
     def __init__(self, config: Config) -> None:
         self._config = config
-        self._upload = UploadPart(config) if config.upload.domain else None
-        self._proxy = ProxyPart(config) if config.proxy.domain else None
+        registry = new_registry()
+        self._upload = UploadPart(config, Metrics(registry)) if config.upload.domain else None
+        self._proxy = ProxyPart(config, registry) if config.proxy.domain else None
+        parts = {"upload": self._upload, "proxy": self._proxy}
+        checks = {name: part.is_connected for name, part in parts.items() if part is not None}
+        refresh = self._upload.refresh if self._upload is not None else nothing
+        self._monitor = Monitor(config.monitor, registry, checks, refresh)
 
     async def start(self) -> dict[str, list[str]]:
         """Open the doors, then connect to the server; return the addresses.
@@ -49,7 +57,7 @@ class Program:
             StorageError: The store cannot be opened.
 
         """
-        addresses: dict[str, list[str]] = {}
+        addresses = {"monitor": await self._monitor.start()}
         if self._upload is not None:
             addresses["http"] = await self._upload.start()
         if self._proxy is not None:
@@ -62,6 +70,7 @@ class Program:
             await self._proxy.stop()
         if self._upload is not None:
             await self._upload.stop()
+        await self._monitor.stop()
 
     def reload(self) -> None:
         """Take a renewed certificate."""
@@ -72,8 +81,9 @@ class Program:
 class UploadPart:
     """Store, HTTP server, upload service and the purge."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, metrics: Metrics) -> None:
         self._config = config
+        self._metrics = metrics
         self._index = Index(config.folder / "index.db")
         self._storage: Storage = DiskStorage(config.folder, config.quota.min_free_bytes)
         self._http: HttpServer | None = None
@@ -89,7 +99,7 @@ class UploadPart:
         scanner = Scanner(config.upload.scan, config.upload.scan_timeout_s)
         uploads = Uploads(signer, self._storage, self._index, scanner, config.http, Counter())
         downloads = Downloads(self._storage, self._index, config.upload.inline_types, config.http.idle_timeout_s)
-        http = HttpServer(config.http, uploads, downloads)
+        http = HttpServer(config.http, uploads, downloads, self._metrics)
         await http.start()
         self._http = http
         if not is_https(http.url):
@@ -100,7 +110,7 @@ class UploadPart:
         service = UploadService(
             config.upload, config.quota.limits(), signer, self._index, self._storage, access, http.url
         )
-        self._link = UploadLink(config.server, service)
+        self._link = UploadLink(config.server, service, self._metrics)
         self._link.start()
         purge = Purge(self._index, self._storage)
         self._purging = asyncio.create_task(purge.run(config.upload.purge_interval_s), name="purge")
@@ -118,6 +128,14 @@ class UploadPart:
         await self._index.close()
         await self._storage.close()
 
+    def is_connected(self) -> bool:
+        """Tell whether the server has us."""
+        return self._link is not None and self._link.is_ready
+
+    async def refresh(self) -> None:
+        """Look up what metrics tell of the store."""
+        self._metrics.stored.set(await self._index.total_bytes())
+
     def reload(self) -> None:
         """Take a renewed certificate; keep the old one if the new one is bad."""
         if self._http is None:
@@ -133,9 +151,10 @@ class UploadPart:
 class ProxyPart:
     """The SOCKS5 relay and its component."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, registry: CollectorRegistry) -> None:
         self._config = config
         self._relay = Relay(config.proxy)
+        RelayMetrics(self._relay, registry)
         self._doors = Doors()
         self._link: Link | None = None
 
@@ -148,6 +167,10 @@ class ProxyPart:
         self._link = ProxyLink(self._config.server, settings, self._relay, settings.host or host, settings.port or port)
         self._link.start()
         return addresses
+
+    def is_connected(self) -> bool:
+        """Tell whether the server has us."""
+        return self._link is not None and self._link.is_ready
 
     async def stop(self) -> None:
         """Stop them; streams are cut."""

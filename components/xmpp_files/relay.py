@@ -37,6 +37,13 @@ class Relay:
         self._addresses: Counter[str] = Counter()
         self._waiting: dict[str, list[Peer]] = {}
         self._streams: set[Stream] = set()
+        self.relayed_bytes = 0
+        self.activated = 0
+
+    @property
+    def connections(self) -> int:
+        """How many are open."""
+        return len(self._peers)
 
     def connection(self) -> asyncio.Protocol:
         """Return the protocol for a new connection."""
@@ -55,6 +62,7 @@ class Relay:
         del self._waiting[address]
         stream = Stream(self, peers[0], peers[1], user)
         self._streams.add(stream)
+        self.activated += 1
         stream.start()
         return Activation.DONE
 
@@ -242,6 +250,7 @@ class Stream:
         transport.write(data)
         self._last = self._loop.time()
         self.bytes += len(data)
+        self._relay.relayed_bytes += len(data)
         wait_s = self._bandwidth.took(len(data), self._last)
         if wait_s and self._pause is None:
             self._pause = self._loop.call_later(wait_s, self._go_on)

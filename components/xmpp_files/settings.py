@@ -7,7 +7,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from components.xmpp_component.settings import Log, Natural, Positive, Seconds, Server, Table
+from components.xmpp_component.settings import Log, Monitor, Natural, Positive, Seconds, Server, Table
 from components.xmpp_files.purposes import Purpose, Retention
 from components.xmpp_files.quota import Limits
 
@@ -123,6 +123,7 @@ class Config(Table, frozen=True, kw_only=True):
     quota: QuotaSettings = QuotaSettings()
     http: HttpSettings = HttpSettings()
     proxy: ProxySettings = ProxySettings()
+    monitor: Monitor = Monitor()
     log: Log = Log()
 
     @property

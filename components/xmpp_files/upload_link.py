@@ -7,8 +7,10 @@ from xml.etree import ElementTree as ET
 
 from slixmpp import JID
 
+from components.xmpp_component.errors import RequestError
 from components.xmpp_component.link import Link
 from components.xmpp_component.settings import Server
+from components.xmpp_files.metrics import Metrics
 from components.xmpp_files.requests import NS
 from components.xmpp_files.service import UploadService
 
@@ -16,8 +18,9 @@ from components.xmpp_files.service import UploadService
 class UploadLink(Link):
     """`upload.example.org`."""
 
-    def __init__(self, server: Server, service: UploadService) -> None:
+    def __init__(self, server: Server, service: UploadService, metrics: Metrics) -> None:
         super().__init__(service.settings.domain, server)
+        self._metrics = metrics
         self._service = service
         disco = self.plugin["xep_0030"]
         disco.add_identity("store", "file", "HTTP File Upload")
@@ -31,4 +34,11 @@ class UploadLink(Link):
         self.answers({"get": self._grant}, f"{{{NS}}}request")
 
     async def _grant(self, request: ET.Element, sender: str) -> ET.Element:
-        return await self._service.grant(request, JID(sender).bare, int(time.time()))
+        try:
+            slot = await self._service.grant(request, JID(sender).bare, int(time.time()))
+        except RequestError as error:
+            self._metrics.refused(error)
+            raise
+        self._metrics.slots.inc()
+        self._metrics.slot_bytes.inc(int(request.get("size", "0")))
+        return slot

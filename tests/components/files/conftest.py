@@ -13,11 +13,13 @@ from pathlib import Path
 import aiohttp
 import pytest
 from hypothesis import settings
+from prometheus_client import CollectorRegistry
 
 from components.xmpp_files.disk import DiskStorage
 from components.xmpp_files.download import Downloads
 from components.xmpp_files.http import HttpServer
 from components.xmpp_files.index import File, Index
+from components.xmpp_files.metrics import Metrics
 from components.xmpp_files.names import in_url
 from components.xmpp_files.quota import Limits
 from components.xmpp_files.scanner import Scanner
@@ -46,6 +48,7 @@ class FileServer:
     http: HttpServer
     uploads: Uploads
     client: aiohttp.ClientSession
+    registry: CollectorRegistry
 
     async def slot(
         self, size: int, name: str = "très cool.jpg", content_type: str = "image/jpeg", expires: int | None = None
@@ -94,10 +97,12 @@ async def server(
     await storage.open()
     await index.open()
     uploads = Uploads(signer, storage, index, Scanner(scan_command, 5.0), http_settings, Counter())
-    http = HttpServer(http_settings, uploads, Downloads(storage, index, INLINE, http_settings.idle_timeout_s))
+    downloads = Downloads(storage, index, INLINE, http_settings.idle_timeout_s)
+    registry = CollectorRegistry()
+    http = HttpServer(http_settings, uploads, downloads, Metrics(registry))
     await http.start()
     async with aiohttp.ClientSession() as client:
-        yield FileServer(tmp_path, signer, index, storage, http, uploads, client)
+        yield FileServer(tmp_path, signer, index, storage, http, uploads, client, registry)
     await http.stop()
     await index.close()
     await storage.close()

@@ -19,6 +19,7 @@ from tests.peers import DOMAIN
 
 UPLOAD, PROXY = DOMAINS
 LIMITS = "[upload]\nmax_file_bytes = 100000\n[quota]\nmin_free_bytes = 0\nuser_day_bytes = 250000\n"
+MONITOR = '[monitor]\nlisten = ["127.0.0.1:0"]\n'
 
 
 @pytest.fixture(scope="module", params=[Prosody, Ours])
@@ -31,7 +32,7 @@ def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 @pytest.fixture(scope="module")
 def program(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Program]:
-    program = Program(tmp_path_factory.mktemp("files"), server.component[1], more=LIMITS)
+    program = Program(tmp_path_factory.mktemp("files"), server.component[1], more=LIMITS + MONITOR)
     program.start()
     program.wait_for("connected", 2)
     yield program
@@ -124,6 +125,40 @@ async def test_a_bytestream_goes_through_the_proxy(romeo, juliet):
         await done.wait()
     assert bytes(received) == data
     stream.transport.close()
+
+
+async def test_operators_see_what_was_done(server, program):
+    """After the tests above; a program that the server refuses is not well."""
+    (address,) = program.wait_for("started")[0]["monitor"]
+    async with aiohttp.ClientSession() as session:
+        async with session.get(f"http://{address}/health") as answer:
+            assert await answer.json() == {"status": "ok", "checks": {"upload": True, "proxy": True}}
+        async with session.get(f"http://{address}/metrics") as answer:
+            lines = (await answer.text()).splitlines()
+    counted = {name: float(value) for name, _, value in (line.rpartition(" ") for line in lines) if name[:1] != "#"}
+    assert counted["xmpp_files_slots_total"] == 3
+    assert counted["xmpp_files_slot_bytes_total"] == 25_600 + 200_000
+    assert counted['xmpp_files_slots_refused_total{reason="file-too-large"}'] == 1
+    assert counted['xmpp_files_slots_refused_total{reason="retry"}'] == 1
+    assert counted["xmpp_files_received_bytes_total"] == 25_600
+    assert counted["xmpp_files_proxy_bytes_total"] == 256 * 4096
+    assert counted["xmpp_files_stored_bytes"] == 25_600 + 200_000
+
+
+async def test_a_wrong_secret_is_told_and_not_hammered(server, tmp_path):
+    program = Program(tmp_path, server.component[1], more=MONITOR, secret="another one")
+    program.start()
+    try:
+        refused = await asyncio.to_thread(program.wait_for, "refused-by-server", 2)
+        assert {line["condition"] for line in refused} == {"not-authorized"}
+        assert {line["hint"] for line in refused} == {"the server has another secret for this domain"}
+        waits = await asyncio.to_thread(program.wait_for, "not-connected", 2)
+        assert all(2.5 <= line["retry_s"] <= 5 for line in waits)
+        (address,) = program.wait_for("started")[0]["monitor"]
+        async with aiohttp.ClientSession() as session, session.get(f"http://{address}/health") as answer:
+            assert answer.status == 503
+    finally:
+        assert program.stop() == 0
 
 
 async def test_nobody_activates_the_stream_of_others(romeo, juliet):

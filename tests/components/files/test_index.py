@@ -105,3 +105,10 @@ async def test_the_purge_settles_slots_after_their_end(server):
     assert await server.index.get(unused.id) is None
     assert (await server.index.get(stored.id)).slot_until is None
     assert (await server.index.usage(stored.owner, stored.host, stored.created)).user_bytes == 3
+
+
+async def test_the_bytes_of_all_are_known(server):
+    assert await server.index.total_bytes() == 0
+    await server.slot(7)
+    await server.stored(b"abc")
+    assert await server.index.total_bytes() == 10
