@@ -102,7 +102,10 @@ class PeerTrust:
             if f"_xmpp-server.{_ascii(domain)}" not in names.srv and domain not in names.xmpp_addr:
                 log.info("certificate-refused", domain=domain, reason=str(error))
                 return ()
-            return self._policy.build_client_verifier().verify(leaf, others).chain
+            path = self._policy.build_client_verifier().verify(leaf, others).chain
+            if not all(_may_name(authority, _ascii(domain)) for authority in path[1:]):
+                raise CertificateError("a CA may not issue for this domain")
+            return path
         except (VerificationError, ValueError, CertificateError) as refusal:
             log.info("certificate-refused", domain=domain, reason=str(refusal))
             return ()
@@ -119,6 +122,27 @@ def parse_chain(chain: Sequence[bytes]) -> list[x509.Certificate]:
     except ValueError as error:
         log.info("certificate-unreadable", reason=str(error))
         return []
+
+
+def _may_name(authority: x509.Certificate, domain: str) -> bool:
+    """Hold a CA's name constraints for DNS against names that only XMPP knows: a CA of one domain vouches for no other.
+
+    RFC 5280 §4.2.1.10 does not: there each form of name has constraints of its own.
+    """
+    try:
+        constraints = authority.extensions.get_extension_for_class(x509.NameConstraints).value
+    except x509.ExtensionNotFound:
+        return True
+    permitted = [name.value for name in constraints.permitted_subtrees or () if isinstance(name, x509.DNSName)]
+    excluded = [name.value for name in constraints.excluded_subtrees or () if isinstance(name, x509.DNSName)]
+    if any(_is_below(domain, name) for name in excluded):
+        return False
+    return not permitted or any(_is_below(domain, name) for name in permitted)
+
+
+def _is_below(domain: str, parent: str) -> bool:
+    parent = parent.lower().lstrip(".")
+    return not parent or domain == parent or domain.endswith(f".{parent}")
 
 
 def _check_usage(_policy: object, _certificate: x509.Certificate, usage: x509.ExtendedKeyUsage | None) -> None:
