@@ -51,6 +51,8 @@ class Peer:
         self.private = client.summon(aioxmpp.private_xml.PrivateXMLService)
         self.disco = client.summon(aioxmpp.DiscoClient)
         self.presence = client.summon(aioxmpp.PresenceClient)
+        self.muc = client.summon(aioxmpp.MUCClient)
+        self.rooms = {}
         messages = client.summon(aioxmpp.dispatcher.SimpleMessageDispatcher)
         for kind in aioxmpp.MessageType:
             messages.register_callback(kind, None, self.on_message)
@@ -131,6 +133,49 @@ class Peer:
 
     async def do_private_text(self):
         return (await self.private.get_private_xml(Note())).registered_payload.text
+
+    async def do_enter(self, room, nick):
+        entered, done = self.muc.join(aioxmpp.JID.fromstr(room), nick)
+        entered.on_message.connect(self.on_room_message)
+        entered.on_topic_changed.connect(lambda who, topic, **_: tell("subject", nick=who.nick, text=topic.any()))
+        entered.on_join.connect(lambda who, **_: tell("joined", nick=who.nick))
+        entered.on_leave.connect(
+            lambda who, muc_leave_mode=None, **_: tell("left", nick=who.nick, mode=muc_leave_mode.name)
+        )
+        entered.on_exit.connect(
+            lambda muc_leave_mode=None, muc_reason=None, **_: tell("out", mode=muc_leave_mode.name, reason=muc_reason)
+        )
+        entered.on_nick_changed.connect(lambda who, old, new, **_: tell("renamed", old=old, new=new))
+        await done
+        self.rooms[room] = entered
+        return sorted(member.nick for member in entered.members)
+
+    def on_room_message(self, message, member, source, **_):
+        tell("in room", nick=member.nick, text=message.body.any(), kind=message.type_.value)
+
+    async def do_speak(self, room, text):
+        message = aioxmpp.Message(type_=aioxmpp.MessageType.GROUPCHAT)
+        message.body[None] = text
+        await self.rooms[room].send_message(message)
+
+    async def do_rename(self, room, nick):
+        await self.rooms[room].set_nick(nick)
+
+    async def do_put_out(self, room, nick, reason):
+        await self.rooms[room].muc_set_role(nick, "none", reason=reason)
+
+    async def do_affiliate(self, room, jid, affiliation):
+        await self.muc.set_affiliation(aioxmpp.JID.fromstr(room), aioxmpp.JID.fromstr(jid), affiliation)
+
+    async def do_configure(self, room, name):
+        address = aioxmpp.JID.fromstr(room)
+        form = aioxmpp.muc.xso.ConfigurationForm.from_xso(await self.muc.get_room_config(address))
+        form.roomname.value = name
+        form.persistentroom.value = True
+        await self.muc.set_room_config(address, form.render_reply())
+
+    async def do_leave(self, room):
+        await self.rooms.pop(room).leave()
 
     async def handle(self, line):
         command = json.loads(line)

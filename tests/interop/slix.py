@@ -104,7 +104,8 @@ class SlixClient(slixmpp.ClientXMPP):
         """Start a new page."""
         self.heard.clear()
 
-    def _note(self, one: Heard) -> None:
+    def note(self, one: Heard) -> None:
+        """Add something to what was heard."""
         self.heard.append(one)
         self._changed.set()
 
@@ -114,12 +115,12 @@ class SlixClient(slixmpp.ClientXMPP):
             and message.xml.find("{urn:xmpp:carbons:2}received") is None
         ):
             delayed = message.xml.find("{urn:xmpp:delay}delay") is not None
-            self._note(Heard(message["from"].full, message["type"], message["body"], delayed))
+            self.note(Heard(message["from"].full, message["type"], message["body"], delayed))
 
     def _on_carbon(self, message: slixmpp.Message, kind: str) -> None:
         inner = message[f"carbon_{kind}"]
-        self._note(Heard(inner["from"].full, kind, inner["body"]))
+        self.note(Heard(inner["from"].full, kind, inner["body"]))
 
     def _on_presence(self, presence: slixmpp.Presence) -> None:
         kind = presence.xml.get("type", "available")
-        self._note(Heard(presence["from"].full, kind, presence["status"]))
+        self.note(Heard(presence["from"].full, kind, presence["status"]))
