@@ -45,11 +45,19 @@ class Downloads:
             file = await self.index.get(request.match_info["id"])
             if file is None or file.name != request.match_info["name"] or _is_over(file, now):
                 return answer(404, "There is no such file")
+            return await self.send(request, file)
+        except StorageError as error:
+            log.error("store-failed", reason=str(error))
+            return answer(503, "The store failed", {"Retry-After": "30"})
+
+    async def send(self, request: web.Request, file: File) -> web.StreamResponse:
+        """Answer for a file that may be read."""
+        try:
             reader = await self.storage.reader(file.id)
             if reader is None:
                 return answer(404, "There is no such file")
             try:
-                return await self._answer(request, file, reader, now)
+                return await self._answer(request, file, reader, int(time.time()))
             finally:
                 await reader.close()
         except StorageError as error:

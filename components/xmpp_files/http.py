@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 from aiohttp import web
@@ -21,9 +22,16 @@ _PATH = "/{id:[A-Za-z0-9_-]{8,64}}/{name:[^/]+}"
 
 
 class HttpServer:
-    """Serves uploads and downloads; TLS if there is a certificate."""
+    """Serves uploads, downloads, and what others add by prefixes of paths; TLS if there is a certificate."""
 
-    def __init__(self, settings: HttpSettings, uploads: Uploads, downloads: Downloads, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        settings: HttpSettings,
+        uploads: Uploads,
+        downloads: Downloads,
+        metrics: Metrics,
+        pages: Mapping[str, web.Application] | None = None,
+    ) -> None:
         self._settings = settings
         self._doors = Doors()
         self._context = _tls(settings)
@@ -32,6 +40,8 @@ class HttpServer:
         application.router.add_get(_PATH, downloads.get)
         application.router.add_put(_PATH, uploads.put, expect_handler=leave_waiting)
         application.router.add_route("OPTIONS", _PATH, _options)
+        for prefix, pages_of in (pages or {}).items():
+            application.add_subapp(prefix, pages_of)
         self._runner = web.AppRunner(
             application,
             access_log=None,

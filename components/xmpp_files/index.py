@@ -10,6 +10,7 @@ from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import TypeVar
 
+from components.xmpp_files.network_disk.schema import TABLES as DISK_TABLES
 from components.xmpp_files.quota import HOUR_S, Hour, Limits, Refusal, Usage, first_hour, refusal
 from components.xmpp_files.storage import FullError, StorageError
 
@@ -48,7 +49,7 @@ CREATE TRIGGER file_removed AFTER DELETE ON files BEGIN
 END;
 """
 #: Each brings the schema from the version that is its place in this row to the next one.
-_STEPS = (_FIRST,)
+_STEPS = (_FIRST, DISK_TABLES)
 VERSION = len(_STEPS)
 _COLUMNS = "id, owner, host, name, size, content_type, purpose, created, expires, slot_until"
 
