@@ -9,7 +9,7 @@ import slixmpp
 from xmpp_bot.commands import Command
 from xmpp_bot.engine import Engine
 from xmpp_bot.errors import ArgumentError
-from xmpp_bot.messages import Message
+from xmpp_bot.reading import Reader
 from xmpp_bot.roles import Role
 
 #: slixmpp's session of a command: a dictionary of its own making.
@@ -19,9 +19,10 @@ Session = dict[str, Any]
 class AdHoc:
     """Offers all commands that are not hidden; who may call one is decided when it is called."""
 
-    def __init__(self, client: slixmpp.ClientXMPP, engine: Engine) -> None:
+    def __init__(self, client: slixmpp.ClientXMPP, engine: Engine, reader: Reader) -> None:
         self._client = client
         self._engine = engine
+        self._reader = reader
 
     def offer(self) -> None:
         """List the commands for the address that the bot has now."""
@@ -51,9 +52,7 @@ class AdHoc:
         self._client.plugin["xep_0050"].add_command(node=command.name, name=command.help or command.name, handler=begin)
 
     async def _perform(self, command: Command, values: list[object], session: Session) -> Session:
-        sender = session["from"]
-        message = Message(sender=sender.full, user=sender.bare, text=command.name)
-        said = await self._engine.perform(command, values, message)
+        said = await self._engine.perform(command, values, self._reader.request(session["from"], command.name))
         text = "\n".join(one.text or one.url for one in said if one.text or one.url)
         session["notes"] = [("info", text or "Done.")]
         session["payload"] = None

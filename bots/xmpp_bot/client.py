@@ -69,10 +69,12 @@ class Client(slixmpp.ClientXMPP):
         self.rooms = Rooms(self, config, self.store)
         reader = Reader(self, self.engine, self.rooms)
         self.archive = Archive(self, reader, self.store)
-        self.adhoc = AdHoc(self, self.engine)
+        self.rooms.on_return(self.archive.catch_up_in)
+        self.adhoc = AdHoc(self, self.engine, reader)
         self.add_event_handler("session_start", self._on_session)
         self.add_event_handler("session_resumed", self._on_resumed)
         self.add_event_handler("disconnected", self._on_disconnected)
+        self.add_event_handler("reconnect_delay", self._on_unreachable)
         self.add_event_handler("failed_all_auth", self._on_refused)
         self.add_filter("out_sync", self._on_written)
 
@@ -210,6 +212,13 @@ class Client(slixmpp.ClientXMPP):
         self._online = False
         if not self._ending.is_set():
             _log.warning("disconnected", reason=str(reason or ""), again_in_s=round(self._pause_s, 1))
+            self._spawn(self._come_back())
+
+    def _on_unreachable(self, _: object) -> None:
+        """All addresses have failed; slixmpp would try again by itself, after pauses of up to five minutes."""
+        self.cancel_connection_attempt()
+        if not self._ending.is_set():
+            _log.warning("unreachable", again_in_s=round(self._pause_s, 1))
             self._spawn(self._come_back())
 
     async def _come_back(self) -> None:

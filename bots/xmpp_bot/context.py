@@ -9,7 +9,7 @@ from pathlib import Path
 
 from xmpp_bot.config import Config
 from xmpp_bot.errors import BotError
-from xmpp_bot.messages import Join, Kind, Message, Outgoing, Reaction
+from xmpp_bot.messages import Join, Kind, Message, Outgoing, Reaction, sendable
 from xmpp_bot.roles import Role, role_of
 from xmpp_bot.store import Shelf, Store
 from xmpp_bot.wire import Wire
@@ -133,7 +133,7 @@ class Context:
             else Kind.CHAT
         )
         ident = self._new_id()
-        self._send(Outgoing(to=to, id=ident, kind=kind, text=text))
+        self._send(Outgoing(to=to, id=ident, kind=kind, text=sendable(text)))
         return ident
 
     async def kick(self, nick: str, reason: str = "") -> None:
@@ -192,7 +192,7 @@ class Context:
                 to=message.conversation,
                 id=ident,
                 kind=message.kind,
-                text=text,
+                text=sendable(text),
                 replaces=replaces,
                 reacts_to=reacts_to,
                 reactions=reactions,

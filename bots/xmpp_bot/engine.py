@@ -200,6 +200,10 @@ class Engine:
                 return
             await self.run(command, values, context)
             return
+        # Outside rooms each message is for the bot, and counts: two bots would answer each other for ever.
+        if message.kind is Kind.CHAT and self.bot.patterns and not self._limit.take(context.user, self._clock()):
+            _log.warning("too_much", user=context.user)
+            return
         for pattern in self.bot.patterns:
             if match := pattern.regex.search(message.text):
                 context.match = match

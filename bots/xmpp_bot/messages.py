@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from enum import StrEnum
 
 import msgspec
+
+#: Characters of a text at most: escaped, it still is a stanza that servers take.
+TEXT_LIMIT = 30_000
+#: XML 1.0 §2.2: what no stanza can carry.
+_FORBIDDEN = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 class Kind(StrEnum):
@@ -81,3 +87,9 @@ class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
     """Of a file that is sent (XEP-0066)."""
     state: str = ""
     """A chat state alone (XEP-0085): "composing" or "active"."""
+
+
+def sendable(text: str) -> str:
+    """Return a text as it can be sent: a character that XML forbids would end the stream, and so would length."""
+    text = _FORBIDDEN.sub("\ufffd", text)
+    return text if len(text) <= TEXT_LIMIT else f"{text[:TEXT_LIMIT]}…"

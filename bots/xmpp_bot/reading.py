@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from datetime import datetime
 
+import msgspec
 import slixmpp
 
 from xmpp_bot.engine import Engine
 from xmpp_bot.messages import Kind, Message, Reaction
-from xmpp_bot.rooms import Rooms
+from xmpp_bot.rooms import Occupant, Rooms, occupant_id
 from xmpp_bot.stamps import parse_stamp
 
 SID = "{urn:xmpp:sid:0}stanza-id"
@@ -43,6 +44,10 @@ class Reader:
             emojis = tuple(sorted(reactions.get_values(all_chars=True)))
             self._engine.reacted(Reaction(source=source, target=reactions["id"], emojis=emojis))
 
+    def request(self, sender: slixmpp.JID, text: str) -> Message:
+        """Return what somebody asks for without a message: a user, or an occupant of a room through it."""
+        return self._message(sender, text, Kind.CHAT, self._rooms.occupant(sender.bare, sender.resource))
+
     def _read(self, stanza: slixmpp.Message, archive_id: str, stamp: datetime | None) -> Message | None:
         sender = stanza["from"]
         kind = stanza["type"]
@@ -53,19 +58,26 @@ class Reader:
             return None  # the room itself speaks
         if sender.bare == self._client.boundjid.bare or (in_room and sender.resource == self._rooms.nick(sender.bare)):
             return None
+        stamp = stamp or parse_stamp(stanza.xml.find(DELAY))
         occupant = self._rooms.occupant(sender.bare, sender.resource) if in_room else None
+        if occupant and stamp and not (occupant.ident and occupant.ident == occupant_id(stanza)):
+            occupant = None  # who had that nick then may be somebody else
         by = sender.bare if kind == "groupchat" else self._client.boundjid.bare
+        text = "" if stanza.xml.find("{jabber:client}body") is None else stanza["body"]
+        message = self._message(sender, text, Kind.GROUPCHAT if kind == "groupchat" else Kind.CHAT, occupant)
+        stanza_id = archive_id or _stanza_id(stanza, by)
+        return msgspec.structs.replace(message, id=stanza["id"], stanza_id=stanza_id, stamp=stamp)
+
+    def _message(self, sender: slixmpp.JID, text: str, kind: Kind, occupant: Occupant | None) -> Message:
+        in_room = self._rooms.knows(sender.bare)
         return Message(
             sender=sender.full,
             user=(occupant and occupant.user) or (sender.full if in_room else sender.bare),
-            text="" if stanza.xml.find("{jabber:client}body") is None else stanza["body"],
-            kind=Kind.GROUPCHAT if kind == "groupchat" else Kind.CHAT,
-            id=stanza["id"],
-            stanza_id=archive_id or _stanza_id(stanza, by),
+            text=text,
+            kind=kind,
             room=sender.bare if in_room else "",
             nick=sender.resource if in_room else "",
             affiliation=occupant.affiliation if occupant else "none",
-            stamp=stamp or parse_stamp(stanza.xml.find(DELAY)),
         )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple, TypedDict
 
@@ -25,8 +25,9 @@ NOTE_S = 5.0
 #: Clocks differ; what comes twice for that is known.
 SLACK = timedelta(seconds=60)
 
-BANNED = 301
+BANNED, RENAMED = 301, 303
 USER = "{http://jabber.org/protocol/muc#user}"
+OCCUPANT_ID = "{urn:xmpp:occupant-id:0}occupant-id"
 
 _log = structlog.get_logger("xmpp_bot")
 
@@ -37,6 +38,8 @@ class Occupant(NamedTuple):
     user: str
     """The bare JID, empty where the room hides it."""
     affiliation: str
+    ident: str
+    """What stays the same over nicks and comings (XEP-0421), empty without."""
 
 
 class PingChange(TypedDict):
@@ -58,6 +61,7 @@ class Rooms:
         self._occupants: dict[str, dict[str, Occupant]] = {room.jid: {} for room in config.rooms}
         self._nicks: dict[str, str] = {}
         self._on_join: Callable[[Join], None] = lambda join: None
+        self._on_return: Callable[[str, datetime], Awaitable[None]] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self.joined: set[str] = set()
         client.add_event_handler("groupchat_presence", self._on_presence)
@@ -67,6 +71,10 @@ class Rooms:
     def on_join(self, tell: Callable[[Join], None]) -> None:
         """Set who is told of those who come."""
         self._on_join = tell
+
+    def on_return(self, tell: Callable[[str, datetime], Awaitable[None]]) -> None:
+        """Set who is told of a room that the bot is in again, and since when it has missed something there."""
+        self._on_return = tell
 
     def knows(self, room: str) -> bool:
         """Tell whether an address is a room of the bot."""
@@ -133,6 +141,8 @@ class Rooms:
         if since is None:
             self.saw(room.jid, None)
         self._client.plugin["xep_0410"].enable_self_ping(presence["from"], interval=SELF_PING_S)
+        if since is not None and self._on_return is not None:
+            await self._on_return(room.jid, since)
 
     def _again(self, room: str) -> None:
         task = asyncio.get_running_loop().create_task(self._join_later(room))
@@ -151,21 +161,32 @@ class Rooms:
             return
         item = presence.xml.find(f"{USER}x/{USER}item")
         if presence["type"] == "unavailable":
-            there.pop(nick, None)
-            if nick == self.nick(room) and room in self.joined:
-                self._on_removal(room, presence)
+            self._on_departure(room, nick, presence)
             return
         user = "" if item is None else item.get("jid", "").partition("/")[0]
         affiliation = "none" if item is None else item.get("affiliation", "none")
         new = nick not in there
-        there[nick] = Occupant(user, affiliation)
+        there[nick] = Occupant(user, affiliation, occupant_id(presence))
         if new and room in self.joined and nick != self.nick(room):
             self._on_join(Join(room=room, nick=nick, user=user or f"{room}/{nick}", affiliation=affiliation))
 
-    def _on_removal(self, room: str, presence: slixmpp.Presence) -> None:
+    def _on_departure(self, room: str, nick: str, presence: slixmpp.Presence) -> None:
+        """Somebody goes, or has another nick now (XEP-0045 §7.6), under which they have not come."""
+        there = self._occupants[room]
+        occupant = there.pop(nick, None)
+        codes = {one.get("code") for one in presence.xml.iter(f"{USER}status")}
+        item = presence.xml.find(f"{USER}x/{USER}item")
+        if str(RENAMED) in codes and item is not None and (new := item.get("nick")):
+            if occupant is not None:
+                there[new] = occupant
+            if nick == self.nick(room):
+                self._nicks[room] = new
+        elif nick == self.nick(room) and room in self.joined:
+            self._on_removal(room, {int(code) for code in codes if code and code.isdecimal()})
+
+    def _on_removal(self, room: str, codes: set[int]) -> None:
         """The bot was put out, or the room has ended: it comes back, unless it was banned."""
         self.joined.discard(room)
-        codes = {int(one.get("code", "0")) for one in presence.xml.iter(f"{USER}status")}
         _log.warning("out_of_room", room=room, codes=sorted(codes))
         if BANNED not in codes:
             self._again(room)
@@ -177,3 +198,9 @@ class Rooms:
             _log.warning("forgotten_by_room", room=room)
             self.joined.discard(room)
             self._again(room)
+
+
+def occupant_id(stanza: slixmpp.Message | slixmpp.Presence) -> str:
+    """Return the id that the room has given to who sends a stanza (XEP-0421), empty without."""
+    found = stanza.xml.find(OCCUPANT_ID)
+    return "" if found is None else found.get("id", "")

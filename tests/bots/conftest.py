@@ -7,6 +7,7 @@ import contextlib
 import itertools
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -83,6 +84,13 @@ class BotProcess:
         )
         self._process: subprocess.Popen[bytes] | None = None
 
+    def configure(self, **values: str) -> None:
+        """Change keys of the configuration."""
+        text = self._config.read_text()
+        for key, value in values.items():
+            text = re.sub(rf'^{key} = ".*"$', f'{key} = "{value}"', text, flags=re.MULTILINE)
+        self._config.write_text(text)
+
     @property
     def events(self) -> list[dict[str, object]]:
         """What the bot has logged."""
@@ -119,6 +127,51 @@ class BotProcess:
         code = self._process.wait(20)
         self._process = None
         return code
+
+
+class Gate:
+    """A door before the server, which a test opens and shuts: what goes through it is lost when it shuts."""
+
+    def __init__(self, server: ServerProcess) -> None:
+        self._server = server
+        self._door: asyncio.Server | None = None
+        self._port = 0
+        self._writers: set[asyncio.StreamWriter] = set()
+
+    async def open(self) -> str:
+        """Let through; return the address, always the same."""
+        self._door = await asyncio.start_server(self._pass, "127.0.0.1", self._port)
+        self._port = self._door.sockets[0].getsockname()[1]
+        return f"127.0.0.1:{self._port}"
+
+    async def close(self) -> None:
+        """Shut, and cut what is through."""
+        if self._door is not None:
+            self._door.close()
+        for writer in self._writers:
+            writer.transport.abort()
+
+    async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        inner, outer = await asyncio.open_connection(*self._server.c2s)
+        self._writers |= {writer, outer}
+        with contextlib.suppress(OSError):
+            await asyncio.gather(_pump(reader, outer), _pump(inner, writer))
+
+
+async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    try:
+        while data := await reader.read(65_536):
+            writer.write(data)
+            await writer.drain()
+    finally:
+        writer.close()
+
+
+@pytest.fixture
+async def gate(server: ServerProcess) -> AsyncIterator[Gate]:
+    gate = Gate(server)
+    yield gate
+    await gate.close()
 
 
 async def until(holds: Callable[[], bool], report: Callable[[], object], timeout_s: float) -> None:

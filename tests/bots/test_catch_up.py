@@ -79,6 +79,27 @@ async def test_killed_it_answers_each_once(new_bot: NewBot, person: NewPerson, n
     assert sorted(juliet.texts()) == sorted([*sent, "end"])
 
 
+async def test_a_room_s_archive_tells_more_than_its_history(new_bot: NewBot, person: NewPerson, names: Names) -> None:
+    name = next(names)
+    juliet, room = await person(name), f"{name}@conference.localhost"
+    await open_room(juliet, room)
+    bot = await new_bot(next(names), EXAMPLES / "echo.py", in_room(room)).start()
+    say(juliet, room, "!echo before")
+    await juliet.hears_text("before", "groupchat")
+    bot.kill()
+    missed = [f"answer {number}" for number in range(130)]
+    for text in missed:
+        say(juliet, room, f"!echo {text}")
+    await juliet.hears_text(f"!echo {missed[-1]}", "groupchat")
+    await bot.start()
+    say(juliet, room, "!echo after")
+    await juliet.hears_text("after", "groupchat")
+    for text in missed:
+        await juliet.hears_text(text, "groupchat")
+    answers = [text for text in juliet.texts("groupchat") if not text.startswith("!")]
+    assert sorted(answers) == sorted(["before", *missed, "after"])
+
+
 async def test_the_search_finds_what_was_said(new_bot: NewBot, person: NewPerson, names: Names) -> None:
     name = next(names)
     juliet, room = await person(name), f"{name}@conference.localhost"

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 import slixmpp
+import trustme
 
-from tests.bots.conftest import NewBot, NewPerson
+from tests.bots.conftest import Gate, NewBot, NewPerson, until
 
 BOT = '''\
 import asyncio
@@ -115,9 +116,39 @@ async def test_commands_are_in_menus(new_bot: NewBot, person: NewPerson, names, 
 
 async def test_a_wrong_password_ends_it(new_bot: NewBot, names, tmp_path: Path) -> None:
     bot = new_bot(next(names), written(tmp_path))
-    config = tmp_path / bot.jid.partition("@")[0] / "bot.toml"
-    config.write_text(config.read_text().replace("swordfish", "herring"))
+    bot.configure(password="herring")
     with pytest.raises(AssertionError, match="refuses the password"):
         await bot.start(timeout_s=3.0)
     bot.expected.add(f"Error: the server refuses the password of {bot.jid}/bot")
     bot.expected.add("ERROR slixmpp.features.feature_mechanisms.mechanisms: No appropriate login method.")
+
+
+async def test_an_authority_that_is_not_pinned_gets_no_password(new_bot: NewBot, names, tmp_path: Path) -> None:
+    """`ca_file` is whom to trust, and nobody else: the bot stays away, and tries again later."""
+    bot = new_bot(next(names), written(tmp_path))
+    other = tmp_path / "other.pem"
+    trustme.CA().cert_pem.write_to_path(str(other))
+    bot.configure(ca_file=str(other))
+    with pytest.raises(AssertionError):
+        await bot.start(timeout_s=4.0)
+    assert bot.count("disconnected") >= 2
+    assert bot.count("online") == 0
+    bot.expected |= {str(one["event"]) for one in bot.events if "certificate" in str(one["event"]).lower()}
+
+
+async def test_it_comes_back_to_a_server_that_was_away(
+    new_bot: NewBot, person: NewPerson, names, tmp_path: Path, gate: Gate
+) -> None:
+    """Each pause is longer than the one before; what was written meanwhile is answered."""
+    bot = new_bot(next(names), written(tmp_path))
+    bot.configure(server=await gate.open())
+    await bot.start()
+    juliet = await person(next(names))
+    await gate.close()
+    juliet.say(bot.jid, "add 1 2")
+    await until(lambda: bot.count("unreachable") >= 2, lambda: bot.events, 20.0)
+    assert [one["again_in_s"] for one in bot.events if "again_in_s" in one] == [1.0, 2.0, 4.0]
+    await gate.open()
+    await juliet.hears_text("= 3", timeout_s=20.0)
+    await juliet.settle()
+    assert juliet.texts() == ["= 3"]

@@ -110,6 +110,31 @@ async def test_who_asks_too_much_waits():
         assert await romeo.says("add 1") == ["2"]
 
 
+async def test_two_bots_do_not_talk_for_ever():
+    async with Stage(make(), config=config(commands_per_minute=3)) as stage:
+        other = stage.chat(JULIET)
+        assert sum([len(await other.says("hello bot")) for _ in range(10)]) == 3
+        occupant = stage.room(ROOM).occupant("Romeo")
+        assert sum([len(await occupant.says("hello all")) for _ in range(10)]) == 10, "moderators must see them all"
+
+
+async def test_what_no_stanza_can_carry_is_left_out():
+    bot = Bot()
+
+    @bot.command("odd")
+    async def odd(ctx: Context) -> str:
+        await ctx.say(JULIET, "\x00\ud800 but this 🌹\n\t")
+        ident = await ctx.reply("\x1b[1m")
+        await ctx.edit(ident, "\uffff")
+        return "x" * 40_000
+
+    async with Stage(bot) as stage:
+        escape, edited, long = await stage.chat(ROMEO).says("odd")
+        assert (escape, edited) == ("\ufffd[1m", "\ufffd")
+        assert (len(long), long[-2:]) == (30_001, "x…")
+        assert stage.chat(JULIET).texts == ["\ufffd\ufffd but this 🌹\n\t"]
+
+
 async def test_patterns_match():
     async with Stage(make()) as stage:
         assert await stage.chat(ROMEO).says("oh HELLO Nurse!") == ["Nurse says hello to romeo"]

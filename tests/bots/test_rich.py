@@ -8,7 +8,7 @@ from pathlib import Path
 import slixmpp
 
 from tests.bots.conftest import NewBot, NewPerson, until
-from tests.bots.test_examples_live import in_room, open_room
+from tests.bots.test_examples_live import in_room, open_room, say
 
 BOT = """\
 from xmpp_bot import Bot, Context
@@ -29,6 +29,16 @@ async def thanks(ctx: Context) -> str:
 @bot.on_join
 async def welcome(ctx: Context) -> str:
     return f"Welcome, {ctx.nick}"
+"""
+
+GUARDED = """\
+from xmpp_bot import Bot, Context, Role
+
+bot = Bot("guarded")
+
+@bot.command("guarded", role=Role.OWNER)
+async def guarded(ctx: Context, word: str) -> str:
+    return f"done {word}"
 """
 
 SENDER = """\
@@ -66,6 +76,60 @@ async def test_it_reacts_and_corrects(new_bot: NewBot, person: NewPerson, names:
     tybalt = await person(next(names))
     await tybalt.plugin["xep_0045"].join_muc_wait(slixmpp.JID(room), "Tybalt", maxstanzas=0, timeout=10)
     await juliet.hears_text("Welcome, Tybalt", "groupchat")
+
+
+async def test_who_takes_an_owner_s_nick_while_the_bot_is_away_gets_no_rights(
+    new_bot: NewBot, person: NewPerson, names: Iterator[str], tmp_path: Path
+) -> None:
+    """What comes late is by who had the nick then: XEP-0421's id tells, not the nick."""
+    file = tmp_path / "guarded.py"
+    file.write_text(GUARDED)
+    name = next(names)
+    juliet, room = await person(name), slixmpp.JID(f"{name}@conference.localhost")
+    await open_room(juliet, room.bare)
+    bot = await new_bot(next(names), file, in_room(room.bare)).start()
+    tybalt = await person(next(names))
+    muc = tybalt.plugin["xep_0045"]
+    await muc.join_muc_wait(room, "Tybalt", maxstanzas=0, timeout=10)
+    say(tybalt, room.bare, "!guarded one")
+    await tybalt.hears_text("Only for owners.", "groupchat")
+    bot.kill()
+    say(juliet, room.bare, "!guarded two")
+    juliet.plugin["xep_0045"].leave_muc(room, "Juliet")
+    await until(lambda: "Juliet" not in muc.get_roster(room), lambda: tybalt.heard, 10.0)
+    tybalt.send_presence(pto=f"{room}/Juliet")
+    await until(
+        lambda: {"Juliet", "Tybalt"} & set(muc.get_roster(room)) == {"Juliet"}, lambda: muc.get_roster(room), 10.0
+    )
+    say(tybalt, room.bare, "!guarded three")
+    await tybalt.hears_text("!guarded three", "groupchat")
+    muc.leave_muc(room, "Juliet")
+    await tybalt.settle()
+    await juliet.plugin["xep_0045"].join_muc_wait(room, "Juliet", maxstanzas=0, timeout=10)
+    juliet.forget()
+    await bot.start()
+    await juliet.hears_text("done two", "groupchat")
+    await juliet.hears_text("Only for owners.", "groupchat")
+    await juliet.settle()
+    assert sorted(juliet.texts("groupchat")) == ["Only for owners.", "done two"]
+
+
+async def test_a_new_nick_is_nobody_who_comes(
+    new_bot: NewBot, person: NewPerson, names: Iterator[str], tmp_path: Path
+) -> None:
+    file = tmp_path / "rich.py"
+    file.write_text(BOT)
+    name = next(names)
+    juliet, room = await person(name), f"{name}@conference.localhost"
+    await open_room(juliet, room)
+    await new_bot(next(names), file, in_room(room)).start()
+    juliet.send_presence(pto=f"{room}/Giulietta")
+    muc = juliet.plugin["xep_0045"]
+    await until(lambda: "Giulietta" in muc.get_roster(slixmpp.JID(room)), lambda: juliet.heard, 10.0)
+    tybalt = await person(next(names))
+    await tybalt.plugin["xep_0045"].join_muc_wait(slixmpp.JID(room), "Tybalt", maxstanzas=0, timeout=10)
+    await juliet.hears_text("Welcome, Tybalt", "groupchat")
+    assert [text for text in juliet.texts("groupchat") if "Welcome" in text] == ["Welcome, Tybalt"]
 
 
 async def test_without_an_upload_service_it_is_told(
