@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
+import hashlib
 import itertools
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
@@ -23,9 +25,15 @@ from xmpp_server.app.settings import S2S, Dns, Tls
 from xmpp_server.net import s2s_lane
 from xmpp_server.net.s2s_outgoing import Outgoing
 from xmpp_server.net.self_signed import ensure_self_signed
+from xmpp_server.streams.dialback import Pair
 
 KINDS = (Prosody, Ejabberd)
 ROSTER = "{jabber:iq:roster}"
+VCARD, UPDATE = "{vcard-temp}", "{vcard-temp:x:update}"
+#: Of a PNG: the smallest there is, as others look into it.
+PICTURE = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+)
 NUMBERS = itertools.count(1)
 
 
@@ -215,6 +223,32 @@ async def test_subscriptions_and_presence_both_ways(signed, names, authority, tm
         await presence(romeo, None, again.jid)
 
 
+async def test_cards_and_avatars_both_ways(signed, names, authority, tmp_path):
+    """XEP-0054, XEP-0153: presence tells the hash of the picture, the card has the picture."""
+    async with ours(tmp_path, names, S2S(trust=federation.trusted(tmp_path, authority)), authority) as server:
+        romeo, juliet = await federation.login(server, "romeo"), await peer_login(signed.peer)
+        await come_online(romeo, juliet)
+        await subscribe(romeo, juliet)
+        await subscribe(juliet, romeo)
+        for owner, reader in ((romeo, juliet), (juliet, romeo)):
+            mine = owner.jid.partition("/")[0]
+            picture = base64.b64encode(PICTURE + mine.encode()).decode()
+            photo = f"<PHOTO><TYPE>image/png</TYPE><BINVAL>{picture}</BINVAL></PHOTO>"
+            answer = await owner.iq(
+                f"<iq type='set' id='card'><vCard xmlns='vcard-temp'><FN>{mine}</FN>{photo}</vCard></iq>"
+            )
+            assert answer.get("type") == "result", ET.tostring(answer)
+            digest = hashlib.sha1(PICTURE + mine.encode()).hexdigest()
+            update = f"<x xmlns='vcard-temp:x:update'><photo>{digest}</photo></x>"
+            owner.send(f"<presence><status>pictured</status>{update}</presence>")
+            await reader.until(lambda element, digest=digest: element.findtext(f".//{UPDATE}photo") == digest)
+            card = await reader.iq(f"<iq type='get' id='get' to='{mine}'><vCard xmlns='vcard-temp'/></iq>")
+            assert card.get("from") == mine, ET.tostring(card)
+            assert card.findtext(f".//{VCARD}FN") == mine
+            data = base64.b64decode(card.findtext(f".//{VCARD}BINVAL") or "")
+            assert hashlib.sha1(data).hexdigest() == digest
+
+
 async def test_disco_and_rooms(signed, names, authority, tmp_path):
     async with ours(tmp_path, names, S2S(trust=federation.trusted(tmp_path, authority)), authority) as server:
         romeo, juliet = await federation.login(server, "romeo"), await peer_login(signed.peer)
@@ -231,6 +265,11 @@ async def test_disco_and_rooms(signed, names, authority, tmp_path):
             romeo.send(f"<message to='{room}' type='groupchat'><body>all</body></message>")
             heard = await juliet.until(lambda element: element.findtext(CLIENT + "body") == "all")
             assert heard.get("from", "").startswith(f"{room}/romeo")
+        if signed.peer.name == "ejabberd":  # XEP-0220 §2.6; Prosody does not say that a failed claim ends no stream
+            assert server.federating is not None
+            [shared] = [one.stream.pairs for one in server.federating.federation.links if isinstance(one, Outgoing)]
+            theirs, our_rooms = signed.peer.domain, f"conference.{domain}"
+            assert {Pair(domain, theirs), Pair(domain, f"conference.{theirs}"), Pair(our_rooms, theirs)} <= shared
 
 
 async def test_occupants_from_elsewhere_hear_that_the_server_stops(signed, names, authority, tmp_path):

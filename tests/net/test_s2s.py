@@ -37,9 +37,10 @@ def free_ports(count: int) -> list[int]:
 
 @contextlib.asynccontextmanager
 async def pair(tmp_path: Path, first: S2S, second: S2S, **tls: object) -> AsyncIterator[tuple[Server, Server]]:
-    """Run a.test and b.test, which know each other's doors."""
+    """Run a.test and b.test, which know each other's doors, and those of each other's rooms."""
     ports = free_ports(2)
-    routes = {A: f"127.0.0.1:{ports[0]}", B: f"127.0.0.1:{ports[1]}"}
+    doors = {A: f"127.0.0.1:{ports[0]}", B: f"127.0.0.1:{ports[1]}"}
+    routes = doors | {f"conference.{domain}": door for domain, door in doors.items()}
     async with contextlib.AsyncExitStack() as stack:
         servers = []
         for domain, port, own in ((A, ports[0], first), (B, ports[1], second)):

@@ -167,6 +167,24 @@ def test_several_domains_over_one_stream_are_proven_each_for_itself():
     driver.assert_ended(StreamCondition.INVALID_FROM)
 
 
+def test_pairs_that_cannot_be_proven_do_not_cost_the_others_their_stream():
+    """XEP-0220 §2.6: one stream is for many domains; but whoever lies again and again is cut off."""
+    driver = proven()
+    for number in range(20):
+        sender = f"d{number}.example"
+        driver.send(result(sender, OURS), result(sender, "nobody.example"))
+        driver.take(driver.stream.dialback_answer(Pair(sender, OURS), Verdict.ERROR, Condition.REMOTE_SERVER_TIMEOUT))
+    driver.send(message(f"r@{PEER}", f"j@{OURS}"))
+    assert len(driver.stanzas) == 1
+    for number in range(Policy().limits.refusals):
+        assert not driver.stream.closed
+        sender = f"d{number}.example"
+        driver.send(result(sender, OURS))
+        driver.take(driver.stream.dialback_answer(Pair(sender, OURS), Verdict.INVALID))
+        driver.flush()
+    driver.assert_ended(StreamCondition.POLICY_VIOLATION)
+
+
 def test_a_certificate_for_several_domains_spares_dialback():
     driver = certified(PEER, FOREIGN)
     driver.secure()

@@ -80,9 +80,7 @@ LAYERS: tuple[Implemented, ...] = (
     Implemented(Xep(178, "1.2"), "streams/s2s_in.py"),
     Implemented(Xep(185, "1.0"), "streams/dialback.py"),
     Implemented(Xep(203, "2.0"), "stanzas/delay.py"),
-    Implemented(
-        Xep(220, "1.1.1", "takes several domains on one stream, opens one for each pair"), "streams/dialback.py"
-    ),
+    Implemented(Xep(220, "1.1.1"), "streams/dialback.py"),
     Implemented(Xep(225, "0.2", "only the binding of further domains (§4)"), "core/component_line.py"),
     Implemented(Xep(227, "1.1"), "app/xep0227.py"),
     Implemented(Xep(288, "1.0.1"), "net/s2s.py"),

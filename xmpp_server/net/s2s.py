@@ -21,6 +21,7 @@ from xmpp_server.net.s2s_lane import Lane
 from xmpp_server.net.s2s_link import Link, LinkError
 from xmpp_server.net.s2s_outgoing import Outgoing
 from xmpp_server.net.s2s_presence import Presences
+from xmpp_server.net.s2s_sharing import Sharing
 from xmpp_server.net.tls import ALPN_XMPP_SERVER
 from xmpp_server.streams.dialback import Pair, Verdict
 from xmpp_server.streams.s2s import FederationPolicy, Purpose
@@ -53,6 +54,7 @@ class Federation:
         self.router = router
         self._reach = reach
         self._connector = Connector(self, reach)
+        self._sharing = Sharing(self, self._connector)
         self._verifications = 0
         self._closing = False
         self._presences = Presences()
@@ -109,7 +111,7 @@ class Federation:
 
     async def link(self, pair: Pair) -> Outgoing:
         """Return a link that takes a pair's stanzas; raises LinkError."""
-        return await self._connector.open(pair, Purpose.STANZAS)
+        return await self._sharing.link(pair)
 
     # What links ask.
 
@@ -201,9 +203,9 @@ class Federation:
 
     async def _ask(self, request: DialbackRequest) -> Verdict:
         pair = request.pair.swapped()
-        lane = self.lanes.get(pair)
-        if lane is not None and isinstance(lane.link, Outgoing):
-            return await lane.link.ask(pair, request.stream_id, request.key)
+        for link in self.links:
+            if isinstance(link, Outgoing) and link.established and pair.target in link.remotes:
+                return await link.ask(pair, request.stream_id, request.key)
         link = await self._connector.open(pair, Purpose.VERIFY)
         try:
             return await link.ask(pair, request.stream_id, request.key)
@@ -240,7 +242,7 @@ class Federation:
         """Cut off the links with domains that are not admitted any more; back-off is forgotten."""
         error = StreamError(StreamCondition.POLICY_VIOLATION, "Your domain is not welcome here")
         for link in tuple(self.links):
-            if not all(self.policy.admits(remote, str(link.names["local"])) for remote in link.remotes):
+            if not all(self.policy.admits(remote, local) for remote in link.remotes for local in link.locals or {""}):
                 link.close(error)
         for lane in self.lanes.values():
             lane.forgive()
@@ -268,7 +270,7 @@ class Federation:
         for link in self.links:
             yield {
                 "direction": link.names["direction"],
-                "local": link.names["local"],
+                "local": ", ".join(sorted(link.locals)),
                 "remote": ", ".join(sorted(link.remotes)),
                 "state": "open" if link.established else "negotiating",
                 "method": link.method,

@@ -52,7 +52,7 @@ class Connector:
 
         """
         failure = LinkError(Condition.REMOTE_SERVER_NOT_FOUND, "The domain has no server")
-        for target in await self._targets(pair.target):
+        for target in await self.targets(pair.target):
             try:
                 return await self._try(pair, purpose, target)
             except LinkError as error:
@@ -61,7 +61,7 @@ class Connector:
         raise failure
 
     async def _try(self, pair: Pair, purpose: Purpose, target: Target) -> Outgoing:
-        link = Outgoing(self._service, pair, purpose, direct=target.direct_tls)
+        link = Outgoing(self._service, pair, purpose, target)
         tls = self._service.offer(pair, direct=True) if target.direct_tls else None
         try:
             await self._reach.dialer.connect(target, link, tls)
@@ -77,7 +77,13 @@ class Connector:
             raise
         return link
 
-    async def _targets(self, domain: str) -> list[Target]:
+    async def targets(self, domain: str) -> list[Target]:
+        """Return where a domain's server is, in the order to try.
+
+        Raises:
+            LinkError: There is none, or nobody knows.
+
+        """
         fixed = self._reach.routes.get(domain)
         if fixed is not None:
             return [fixed]
@@ -87,3 +93,10 @@ class Connector:
             raise LinkError(Condition.REMOTE_SERVER_NOT_FOUND, str(error)) from None
         except LookupFailedError as error:
             raise LinkError(Condition.REMOTE_SERVER_TIMEOUT, str(error)) from None
+
+    async def addresses(self, target: Target) -> list[str]:
+        """Return the addresses of a place, or none if they are not known."""
+        try:
+            return await self._reach.resolver.addresses(target.host)
+        except (NoServerError, LookupFailedError):
+            return []

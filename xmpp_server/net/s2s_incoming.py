@@ -46,6 +46,11 @@ class Incoming(Link):
         """What the peer has proven, or what it says it is."""
         return self._stream.proven or frozenset(filter(None, (self._stream.remote,)))
 
+    @property
+    def locals(self) -> frozenset[str]:
+        """What the peer has asked for."""
+        return self._stream.targets or frozenset(filter(None, (self._stream.local,)))
+
     def tls_established(self) -> None:
         """Begin anew inside TLS."""
         tls = None if self._connection is None else self._connection.tls

@@ -118,9 +118,8 @@ class Lane:
         if not link.open:
             self._failed(LinkError(Condition.REMOTE_SERVER_TIMEOUT, "The server has hung up"))
             return
-        log.info(
-            "s2s-ready", method=link.ready.result(), trusted=link.stream.trusted, tls=link.tls_version, **link.names
-        )
+        names = {**link.names, "local": self.pair.sender, "remote": self.pair.target}
+        log.info("s2s-ready", method=link.method, trusted=link.stream.trusted, tls=link.tls_version, **names)
         self._use(link)
 
     def adopt(self, link: Link) -> None:

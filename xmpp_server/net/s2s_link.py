@@ -108,6 +108,11 @@ class Link(Driver):
         """The peer's domains, as far as they are known."""
 
     @property
+    @abstractmethod
+    def locals(self) -> frozenset[str]:
+        """Our domains that the peer talks to here, as far as they are known."""
+
+    @property
     def address(self) -> str:
         """The peer's address and port, for operators."""
         return "" if self._connection is None else "{}:{}".format(*self._connection.peer)

@@ -6,29 +6,31 @@ import asyncio
 
 from xmpp_server.errors import Condition, StreamCondition, StreamError
 from xmpp_server.net.connection import Connection
+from xmpp_server.net.dns import Target
 from xmpp_server.net.s2s_link import Link, LinkError, Service
 from xmpp_server.streams import sm_nonzas
 from xmpp_server.streams.dialback import Pair, Verdict
 from xmpp_server.streams.events import StartTls, StreamEvent
 from xmpp_server.streams.s2s import Purpose
-from xmpp_server.streams.s2s_events import Ready, Verified
+from xmpp_server.streams.s2s_events import Claimed, Ready, Verified
 from xmpp_server.streams.s2s_out import S2SOutStream
 
 
 class Outgoing(Link):
     """A link on which we prove our domains. `ready` ends when it can be used, or with a LinkError."""
 
-    __slots__ = ("_direct", "_purpose", "_questions", "_reason", "ready")
+    __slots__ = ("_claims", "_purpose", "_questions", "_reason", "place", "ready")
 
     _stream: S2SOutStream
 
-    def __init__(self, service: Service, pair: Pair, purpose: Purpose, *, direct: bool) -> None:
+    def __init__(self, service: Service, pair: Pair, purpose: Purpose, place: Target) -> None:
         super().__init__(service, S2SOutStream(service.policy, pair, purpose, service.runtime.now()))
-        self._direct = direct
+        self.place = place
         self._purpose = purpose
         #: Stanzas, or questions, can be sent; by which method we have authenticated.
         self.ready: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._questions: dict[tuple[Pair, str], asyncio.Future[Verdict]] = {}
+        self._claims: dict[Pair, asyncio.Future[Verdict]] = {}
         #: Why the connection was lost.
         self._reason: Exception | None = None
 
@@ -45,8 +47,41 @@ class Outgoing(Link):
 
     @property
     def remotes(self) -> frozenset[str]:
-        """The domain that we have connected to."""
-        return frozenset({self._stream.pair.target})
+        """The domains that we send to."""
+        return frozenset({self._stream.pair.target} | {pair.target for pair in self._stream.pairs})
+
+    @property
+    def locals(self) -> frozenset[str]:
+        """Our domains that send here."""
+        return frozenset({self._stream.pair.sender} | {pair.sender for pair in self._stream.pairs})
+
+    @property
+    def shareable(self) -> bool:
+        """Whether one more pair may be sent here."""
+        return self.established and self._stream.shareable
+
+    def proves(self, domain: str) -> bool:
+        """Tell whether the peer's certificate proves a domain, too."""
+        tls = None if self._connection is None else self._connection.tls
+        return tls is not None and self._service.proves(tls.peer_chain, domain)
+
+    async def join(self, pair: Pair) -> Verdict:
+        """Ask the peer to take one more pair on this stream (XEP-0220 §2.6); only with VALID it does.
+
+        Raises:
+            LinkError: The link is gone, or takes no claim.
+
+        """
+        if not self._stream.claim(pair):
+            raise LinkError(Condition.RESOURCE_CONSTRAINT, "Too many pairs")
+        self.last_used = self._now()
+        answer: asyncio.Future[Verdict] = asyncio.get_running_loop().create_future()
+        self._claims[pair] = answer
+        self._write_outgoing()
+        try:
+            return await answer
+        finally:
+            self._claims.pop(pair, None)
 
     async def ask(self, pair: Pair, stream_id: str, key: str) -> Verdict:
         """Ask the peer, an authoritative server, for its verdict on a key.
@@ -71,7 +106,7 @@ class Outgoing(Link):
     def connected(self, connection: Connection) -> None:
         """Begin; with direct TLS the stream begins inside."""
         super().connected(connection)
-        if not self._direct:
+        if not self.place.direct_tls:
             self._stream.start()
             self._write_outgoing()
 
@@ -94,7 +129,7 @@ class Outgoing(Link):
         if not self.ready.done():
             self.ready.set_exception(failure)
             self.ready.exception()  # it may be that nobody waits any more
-        for answer in self._questions.values():
+        for answer in (*self._questions.values(), *self._claims.values()):
             if not answer.done():
                 answer.set_exception(failure)
                 answer.exception()
@@ -110,6 +145,10 @@ class Outgoing(Link):
             self._begin_to_send(event)
         elif isinstance(event, Verified):
             answer = self._questions.pop((event.pair, event.stream_id), None)
+            if answer is not None and not answer.done():
+                answer.set_result(event.verdict)
+        elif isinstance(event, Claimed):
+            answer = self._claims.pop(event.pair, None)
             if answer is not None and not answer.done():
                 answer.set_result(event.verdict)
 

@@ -41,3 +41,11 @@ class Verified:
     pair: Pair
     stream_id: str
     verdict: Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """What the peer of an outgoing stream says of one more pair (XEP-0220 §2.6); only VALID ones may be used."""
+
+    pair: Pair
+    verdict: Verdict

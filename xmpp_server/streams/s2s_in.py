@@ -87,6 +87,11 @@ class S2SInStream(Stream):
         """The domains that the peer may send from."""
         return frozenset(self._certified | {pair.sender for pair in self._pairs})
 
+    @property
+    def targets(self) -> frozenset[str]:
+        """Our domains that dialback has let the peer send to; a certificate lets it send to any."""
+        return frozenset(pair.target for pair in self._pairs)
+
     def receive(self, data: bytes | memoryview, now: float) -> Events:
         """Take bytes of the peer."""
         if self._state is _BOUND:
@@ -237,18 +242,18 @@ class S2SInStream(Stream):
         assert self.local is not None  # noqa: S101 - the header was answered with features
         self._check_peer(domain, self.local)
         self._out += sasl_profile.success(None)
-        self._certify(domain, events)
+        self._certify(Pair(domain, self.local), events)
         self._pairs.clear()
         self._pending.clear()
         self._scanner.reset()
         self._scanner.limits = self._limits.after_auth
         self._await_header()
 
-    def _certify(self, domain: str, events: Events) -> None:
-        self._certified.add(domain)
+    def _certify(self, pair: Pair, events: Events) -> None:
+        self._certified.add(pair.sender)
         if self.jid is None:
-            self.jid = JID.parse(domain)
-        events.append(Proven(domain, self.local or "", s2s.EXTERNAL))
+            self.jid = JID.parse(pair.sender)
+        events.append(Proven(pair.sender, pair.target, s2s.EXTERNAL))
 
     def _authentication_failed(self, failure: SaslError, events: Events) -> None:
         self._state = State.FEATURES
@@ -267,13 +272,13 @@ class S2SInStream(Stream):
             raise StreamError(StreamCondition.INVALID_FROM)
         condition = self._objection(pair)
         if condition is not None:
-            self._refuse(dialback.result_answer(pair.swapped(), Verdict.ERROR, condition))
+            self._decline(dialback.result_answer(pair.swapped(), Verdict.ERROR, condition))
         elif self._proves(pair.sender):  # the certificate says it already
-            self._certify(pair.sender, events)
+            self._certify(pair, events)
             self._out += dialback.result_answer(pair.swapped(), Verdict.VALID)
             self._establish()
         elif not self._policy.rules.dialback:
-            self._refuse(dialback.result_answer(pair.swapped(), Verdict.ERROR, Condition.POLICY_VIOLATION))
+            self._decline(dialback.result_answer(pair.swapped(), Verdict.ERROR, Condition.POLICY_VIOLATION))
         elif pair not in self._pending:
             self._pending.add(pair)
             events.append(DialbackRequest(pair, self._id, key))
@@ -289,9 +294,19 @@ class S2SInStream(Stream):
             return Condition.RESOURCE_CONSTRAINT
         return None
 
+    def _decline(self, answer: bytes) -> None:
+        """Refuse one pair; where others pass already, they do not suffer for it."""
+        if self._state is _BOUND:
+            self._out += answer
+        else:
+            self._refuse(answer)
+
     def _conclude(self, pair: Pair, verdict: Verdict, error: Condition | None, events: Events) -> None:
         answer = dialback.result_answer(pair.swapped(), verdict, error)
         if verdict is Verdict.ERROR:
+            self._decline(answer)
+            return
+        if verdict is Verdict.INVALID and self.proven:
             self._refuse(answer)
             return
         self._out += answer
@@ -301,7 +316,7 @@ class S2SInStream(Stream):
                 self.jid = JID.parse(pair.sender)
             events.append(Proven(pair.sender, pair.target, s2s.DIALBACK_METHOD))
             self._establish()
-        elif not self.proven:  # §2.2.1: a peer that lies has no further business here
+        else:  # §2.2.1: a peer that lies has no further business here
             self._out += header.CLOSING_TAG
             self._end(StreamError(StreamCondition.NOT_AUTHORIZED, "Dialback failed"), events)
 

@@ -13,7 +13,7 @@ from xmpp_server.streams import dialback, header, s2s, sasl_profile
 from xmpp_server.streams.dialback import Pair, Verdict
 from xmpp_server.streams.events import StartTls
 from xmpp_server.streams.s2s import FederationPolicy, Purpose
-from xmpp_server.streams.s2s_events import Ready, Verified
+from xmpp_server.streams.s2s_events import Claimed, Ready, Verified
 from xmpp_server.streams.stream import Events, State, Stream
 from xmpp_server.xml.element import Element, tag
 from xmpp_server.xml.namespaces import CLIENT, DIALBACK, DIALBACK_FEATURE, SASL, SM, STREAM, TLS
@@ -22,6 +22,8 @@ from xmpp_server.xml.stanza import Stanza
 
 #: Questions to an authoritative server that are open on one stream; for more the oldest are given up.
 OPEN_QUESTIONS = 100
+#: Pairs of domains on one stream, with those that are claimed.
+PAIRS = 200
 
 _STREAM_ID_CHARACTERS = 1024
 _BOUND = State.BOUND
@@ -47,20 +49,26 @@ class S2SOutStream(Stream):
     __slots__ = (
         "_acknowledges",
         "_authenticated",
+        "_claims",
         "_id",
         "_knows_dialback",
         "_phase",
         "_purpose",
         "_questions",
+        "_reports_errors",
         "_trusted",
         "bidi",
         "pair",
+        "pairs",
     )
     _policy: FederationPolicy
 
     def __init__(self, policy: FederationPolicy, pair: Pair, purpose: Purpose, now: float) -> None:
         super().__init__(policy, now)
         self.pair = pair
+        #: All pairs that the peer takes stanzas of: `pair`, and those that were claimed later.
+        self.pairs: set[Pair] = set()
+        self._claims: set[Pair] = set()
         self._purpose = purpose
         self._phase = _Phase.FEATURES
         self._id = ""
@@ -72,6 +80,8 @@ class S2SOutStream(Stream):
         self.bidi = False
         #: The header declares the namespace of dialback: what servers did before features told of it.
         self._knows_dialback = False
+        #: A claim that fails is answered with an error, and does not end the stream (XEP-0220 §2.4).
+        self._reports_errors = False
         self._questions: dict[tuple[Pair, str], None] = {}
 
     @property
@@ -83,6 +93,16 @@ class S2SOutStream(Stream):
     def trusted(self) -> bool:
         """Whether the peer's certificate proves its domain."""
         return bool(self._trusted)
+
+    @property
+    def shareable(self) -> bool:
+        """Whether the peer may be asked to take one more pair on this stream (XEP-0220 §2.6)."""
+        return (
+            self._state is _BOUND
+            and self._reports_errors
+            and self._purpose is Purpose.STANZAS
+            and len(self.pairs) + len(self._claims) < PAIRS
+        )
 
     def start(self) -> None:
         """Write the first header; on a direct TLS connection `tls_established` does it."""
@@ -103,6 +123,7 @@ class S2SOutStream(Stream):
         if self._state is not State.HANDSHAKE and not fresh:
             return
         self._trusted = trusted
+        self._reports_errors = False  # what was said in clear
         self._scanner = self._new_scanner()
         self._restart()
 
@@ -114,6 +135,14 @@ class S2SOutStream(Stream):
             del self._questions[next(iter(self._questions))]
         self._questions[pair, stream_id] = None
         self._out += dialback.verify(pair, stream_id, key)
+        return True
+
+    def claim(self, pair: Pair) -> bool:
+        """Claim to send for one more pair; what comes of it is a `Claimed`. False if the stream does not take it."""
+        if not self.shareable or pair in self._claims:
+            return False
+        self._claims.add(pair)
+        self._write_claim(pair)
         return True
 
     # the stream
@@ -141,6 +170,7 @@ class S2SOutStream(Stream):
         """Take the next step that the peer's features allow."""
         features = element.element
         self._acknowledges = features.find("sm", SM) is not None
+        self._note_dialback(features.find("dialback", DIALBACK_FEATURE))
         if not self.secure:
             if features.find("starttls", TLS) is not None:
                 self._out += s2s.STARTTLS
@@ -160,21 +190,31 @@ class S2SOutStream(Stream):
             self._out += _auth(self.pair.sender)
             self._phase = _Phase.SASL
         else:
-            self._knows_dialback |= features.find("dialback", DIALBACK_FEATURE) is not None
             self._claim()
+
+    def _note_dialback(self, feature: Element | None) -> None:
+        """Remember what the features say; some servers do so only before SASL."""
+        if feature is not None:
+            self._knows_dialback = True
+            self._reports_errors |= feature.find("errors", DIALBACK_FEATURE) is not None
 
     def _claim(self) -> None:
         if not self._knows_dialback:
             raise StreamError(StreamCondition.NOT_AUTHORIZED, "The server offers no way to authenticate")
-        key = dialback.make_key(self._policy.secret, self.pair.target, self.pair.sender, self._id)
-        self._out += dialback.result(self.pair, key)
+        self._write_claim(self.pair)
         self._phase = _Phase.DIALBACK
+
+    def _write_claim(self, pair: Pair) -> None:
+        key = dialback.make_key(self._policy.secret, pair.target, pair.sender, self._id)
+        self._out += dialback.result(pair, key)
 
     def _establish(self, method: str, events: Events) -> None:
         self._state = State.BOUND
         self._phase = _Phase.READY
         self.deadline = None
         self.jid = JID.parse(self.pair.target)
+        if self._purpose is Purpose.STANZAS:
+            self.pairs.add(self.pair)
         self._scanner.limits = self._limits.after_auth
         self._scanner.step = False
         events.append(Ready(method, self._acknowledges))
@@ -206,7 +246,10 @@ class S2SOutStream(Stream):
 
     def _answered_claim(self, element: Stanza, events: Events) -> None:
         """Take what came of our claim; what was not asked for is dropped (XEP-0220 §4, CVE-2012-3525)."""
-        if self._phase is not _Phase.DIALBACK or dialback.addresses(element) != self.pair.swapped():
+        pair = dialback.addresses(element).swapped()
+        if self._phase is _Phase.READY and pair in self._claims:
+            self._answered_further_claim(pair, element, events)
+        elif self._phase is not _Phase.DIALBACK or pair != self.pair:
             self._refuse(b"")
         elif element.type == Verdict.VALID:
             self._establish(s2s.DIALBACK_METHOD, events)
@@ -215,6 +258,13 @@ class S2SOutStream(Stream):
             cause = "" if error is None or error.first is None else error.first.name
             condition = _REASONS.get(cause, StreamCondition.NOT_AUTHORIZED)
             raise StreamError(condition, "The server does not believe who we are")
+
+    def _answered_further_claim(self, pair: Pair, element: Stanza, events: Events) -> None:
+        self._claims.discard(pair)
+        verdict = _VERDICTS.get(element.type or "", Verdict.ERROR)
+        if verdict is Verdict.VALID:
+            self.pairs.add(pair)
+        events.append(Claimed(pair, verdict))
 
     def _answered_question(self, element: Stanza, events: Events) -> None:
         """Take the answer of an authoritative server, if it was asked just this."""
@@ -238,7 +288,7 @@ class S2SOutStream(Stream):
         _TRANSITIONS.get(key, S2SOutStream._unexpected)(self, element, events)
 
     def _passes(self, element: Stanza) -> bool:
-        """Let acknowledgements pass, and with XEP-0288 stanzas from the one domain that we have connected to."""
+        """Let acknowledgements pass, and with XEP-0288 stanzas of the pairs that we send, the other way."""
         if self._phase is not _Phase.READY:
             return False
         if element.ns == SM:
@@ -249,7 +299,8 @@ class S2SOutStream(Stream):
             sender, to = JID.parse(element.attrs["from"]), JID.parse(element.attrs["to"])
         except (KeyError, JIDMalformed):
             return False
-        if (sender.domainpart, to.domainpart) != (self.pair.target, self.pair.sender):
+        remote, local = sender.domainpart, to.domainpart
+        if (remote, local) != (self.pair.target, self.pair.sender) and Pair(local, remote) not in self.pairs:
             return False
         element.stamp(sender, to, b" from='%b'" % sender.encoded)
         return True
