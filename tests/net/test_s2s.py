@@ -16,7 +16,9 @@ from tests.net.conftest import settle
 from tests.raw import CLIENT, RawClient, abort_all
 from xmpp_server.app.server import Server
 from xmpp_server.app.settings import S2S, Dns
+from xmpp_server.errors import StreamCondition, StreamError
 from xmpp_server.net import lookup, s2s, s2s_acknowledgement, s2s_lane
+from xmpp_server.streams.s2s_in import S2SInStream
 
 A, B = "a.test", "b.test"
 
@@ -82,6 +84,20 @@ async def test_certificates_prove_both_sides(tmp_path, authority):
 
 
 async def test_dialback_makes_up_for_self_signed_certificates(tmp_path):
+    async with pair(tmp_path, S2S(), S2S()) as (first, second):
+        romeo, juliet = await federation.login(first, "romeo"), await federation.login(second, "juliet")
+        await chat(romeo, juliet, "hi")
+        await chat(juliet, romeo, "hello")
+
+
+async def test_dialback_on_a_fresh_stream_where_a_peer_hangs_up_over_a_certificate(tmp_path, monkeypatch):
+    """XEP-0178 §3, XEP-0220: some offer EXTERNAL to everybody, and close the stream of those they do not believe."""
+
+    def hang_up(stream, failure, events):
+        raise StreamError(StreamCondition.NOT_AUTHORIZED)
+
+    monkeypatch.setattr(S2SInStream, "_offers_external", lambda stream: True)
+    monkeypatch.setattr(S2SInStream, "_authentication_failed", hang_up)
     async with pair(tmp_path, S2S(), S2S()) as (first, second):
         romeo, juliet = await federation.login(first, "romeo"), await federation.login(second, "juliet")
         await chat(romeo, juliet, "hi")

@@ -134,12 +134,17 @@ class Outbound(_Driver):
     """The initiating side."""
 
     def __init__(
-        self, policy: Policy | None = None, purpose: Purpose = Purpose.STANZAS, *, trusted: bool = False
+        self,
+        policy: Policy | None = None,
+        purpose: Purpose = Purpose.STANZAS,
+        *,
+        trusted: bool = False,
+        external: bool = True,
     ) -> None:
         super().__init__()
         self.policy = policy or Policy()
         self.trusted = trusted
-        self.stream: S2SOutStream = S2SOutStream(self.policy, Pair(OURS, PEER), purpose, self.now)
+        self.stream: S2SOutStream = S2SOutStream(self.policy, Pair(OURS, PEER), purpose, self.now, external=external)
         self.stream.start()
         self.flush()
 

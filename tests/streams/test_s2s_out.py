@@ -77,6 +77,49 @@ def test_dialback_after_external_failed():
     assert driver.send(f"<failure {SASL}><not-authorized/></failure>".encode()) == claim("s2")
 
 
+FAILURE = f"<failure {SASL}><not-authorized/></failure>".encode()
+
+
+@pytest.mark.parametrize("words", [b"", FAILURE, FAILURE + b"</stream:stream>", b"</stream:stream>"])
+def test_a_peer_that_hangs_up_over_our_certificate(words):
+    """XEP-0178 §3: it may do so; then there is dialback on a stream of its own, where it is allowed."""
+    for allowed in (True, False):
+        driver = Outbound(Policy(Rules(dialback=allowed)), trusted=True)
+        driver.secure(BOTH)
+        driver.send(words)
+        driver.stream.lost()
+        assert driver.stream.disbelieved is allowed
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        FAILURE + result(PEER, OURS, "", " type='invalid'"),  # that is an answer
+        f"<success {SASL}/></stream:stream>".encode(),
+        b"<rubbish xmlns='urn:x'/>",
+    ],
+)
+def test_what_a_fresh_stream_does_not_mend(words):
+    driver = Outbound()
+    driver.secure(BOTH)
+    driver.send(words)
+    driver.stream.lost()
+    assert not driver.stream.disbelieved
+
+
+def test_peers_that_stall_get_no_second_try():
+    driver = Outbound()
+    driver.secure(BOTH)
+    driver.wait(1000)
+    assert driver.stream.closed
+    assert not driver.stream.disbelieved
+
+
+def test_a_stream_without_external():
+    driver = Outbound(external=False)
+    assert driver.secure(BOTH) == claim("s2")
+
+
 @pytest.mark.parametrize(
     ("answer", "condition"),
     [

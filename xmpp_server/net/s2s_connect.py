@@ -62,6 +62,16 @@ class Connector:
 
     async def _try(self, pair: Pair, purpose: Purpose, target: Target) -> Outgoing:
         link = Outgoing(self._service, pair, purpose, target)
+        try:
+            return await self._dial(link, pair)
+        except LinkError as error:
+            if not link.stream.disbelieved:
+                raise
+            log.info("s2s-external-refused", remote=pair.target, local=pair.sender, reason=error.text)
+        return await self._dial(Outgoing(self._service, pair, purpose, target, external=False), pair)
+
+    async def _dial(self, link: Outgoing, pair: Pair) -> Outgoing:
+        target = link.place
         tls = self._service.offer(pair, direct=True) if target.direct_tls else None
         try:
             await self._reach.dialer.connect(target, link, tls)

@@ -23,8 +23,9 @@ class Outgoing(Link):
 
     _stream: S2SOutStream
 
-    def __init__(self, service: Service, pair: Pair, purpose: Purpose, place: Target) -> None:
-        super().__init__(service, S2SOutStream(service.policy, pair, purpose, service.runtime.now()))
+    def __init__(self, service: Service, pair: Pair, purpose: Purpose, place: Target, *, external: bool = True) -> None:
+        stream = S2SOutStream(service.policy, pair, purpose, service.runtime.now(), external=external)
+        super().__init__(service, stream)
         self.place = place
         self._purpose = purpose
         #: Stanzas, or questions, can be sent; by which method we have authenticated.

@@ -50,6 +50,8 @@ class S2SOutStream(Stream):
         "_acknowledges",
         "_authenticated",
         "_claims",
+        "_doubted",
+        "_external",
         "_id",
         "_knows_dialback",
         "_phase",
@@ -63,9 +65,15 @@ class S2SOutStream(Stream):
     )
     _policy: FederationPolicy
 
-    def __init__(self, policy: FederationPolicy, pair: Pair, purpose: Purpose, now: float) -> None:
+    def __init__(
+        self, policy: FederationPolicy, pair: Pair, purpose: Purpose, now: float, *, external: bool = True
+    ) -> None:
+        """Begin; without `external` the peer is not asked to believe our certificate."""
         super().__init__(policy, now)
         self.pair = pair
+        self._external = external
+        #: The peer was shown our certificate, and has not said that it believes us.
+        self._doubted = False
         #: All pairs that the peer takes stanzas of: `pair`, and those that were claimed later.
         self.pairs: set[Pair] = set()
         self._claims: set[Pair] = set()
@@ -93,6 +101,12 @@ class S2SOutStream(Stream):
     def trusted(self) -> bool:
         """Whether the peer's certificate proves its domain."""
         return bool(self._trusted)
+
+    @property
+    def disbelieved(self) -> bool:
+        """Whether the peer has hung up over our certificate, so that dialback on a fresh stream may help."""
+        ours = self._error is not None and not isinstance(self._error, s2s.PeerError)
+        return self.closed and self._doubted and not ours and self._policy.rules.dialback
 
     @property
     def shareable(self) -> bool:
@@ -186,9 +200,10 @@ class S2SOutStream(Stream):
         if self.secure and features.find("bidi", s2s.BIDI_FEATURE) is not None:
             self._out += _BIDI
             self.bidi = True
-        if self.secure and _offers_external(features):
+        if self.secure and self._external and _offers_external(features):
             self._out += _auth(self.pair.sender)
             self._phase = _Phase.SASL
+            self._doubted = True
         else:
             self._claim()
 
@@ -237,6 +252,7 @@ class S2SOutStream(Stream):
 
     def _accepted(self, _: Stanza, events: Events) -> None:
         self._authenticated = True
+        self._doubted = False
         self._scanner.limits = self._limits.after_auth
         self._restart()
 
