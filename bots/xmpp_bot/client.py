@@ -47,6 +47,7 @@ class Client(slixmpp.ClientXMPP):
         self.engine = Engine(bot, config, self.store, self, time.time)
         self.failure: BotError | None = None
         self._pause_s = 1.0
+        self._reason = ""
         self._ending = asyncio.Event()
         self._online = False
         self._ticking: asyncio.Task[None] | None = None
@@ -74,6 +75,7 @@ class Client(slixmpp.ClientXMPP):
         self.add_event_handler("session_start", self._on_session)
         self.add_event_handler("session_resumed", self._on_resumed)
         self.add_event_handler("disconnected", self._on_disconnected)
+        self.add_event_handler("connection_failed", self._on_failed)
         self.add_event_handler("reconnect_delay", self._on_unreachable)
         self.add_event_handler("failed_all_auth", self._on_refused)
         self.add_filter("out_sync", self._on_written)
@@ -214,11 +216,14 @@ class Client(slixmpp.ClientXMPP):
             _log.warning("disconnected", reason=str(reason or ""), again_in_s=round(self._pause_s, 1))
             self._spawn(self._come_back())
 
+    def _on_failed(self, reason: object) -> None:
+        self._reason = str(reason)
+
     def _on_unreachable(self, _: object) -> None:
         """All addresses have failed; slixmpp would try again by itself, after pauses of up to five minutes."""
         self.cancel_connection_attempt()
         if not self._ending.is_set():
-            _log.warning("unreachable", again_in_s=round(self._pause_s, 1))
+            _log.warning("unreachable", reason=self._reason, again_in_s=round(self._pause_s, 1))
             self._spawn(self._come_back())
 
     async def _come_back(self) -> None:

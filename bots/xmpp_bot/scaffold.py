@@ -53,7 +53,9 @@ After=network-online.target
 Wants=network-online.target
 
 [Service]
-ExecStart=/usr/local/bin/xmpp-bot run /opt/@NAME@/@NAME@.py --config /etc/@NAME@.toml
+# The configuration holds a password: it is for root, and the bot gets a copy.
+LoadCredential=@NAME@.toml:/etc/@NAME@.toml
+ExecStart=/usr/local/bin/xmpp-bot run /opt/@NAME@/@NAME@.py --config %d/@NAME@.toml
 Environment=XMPP_BOT_STORE=/var/lib/@NAME@/bot.sqlite
 StateDirectory=@NAME@
 DynamicUser=yes

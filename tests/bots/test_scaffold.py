@@ -36,5 +36,18 @@ def test_a_file_without_a_bot_is_refused(tmp_path: Path) -> None:
     assert "defines 0 bots" in result.output
 
 
+def test_a_bot_may_have_modules_beside_it_and_any_name(tmp_path: Path) -> None:
+    (tmp_path / "moons_of_bots.py").write_text('MOON = "full"\n')
+    (tmp_path / "calendar.py").write_text(
+        'from moons_of_bots import MOON\nfrom xmpp_bot import Bot\nbot = Bot(f"{MOON} moon")\n'
+    )
+    program = "from xmpp_bot.loading import load_bot; import sys, pathlib; "
+    program += "print(load_bot(pathlib.Path(sys.argv[1])).name); import calendar; calendar.monthrange(2026, 1)"
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", program, tmp_path / "calendar.py"], check=True, capture_output=True, text=True
+    )
+    assert done.stdout == "full moon\n"
+
+
 def test_the_example_configuration_is_printed() -> None:
     assert 'jid = "' in CliRunner().invoke(main, ["config"]).output
