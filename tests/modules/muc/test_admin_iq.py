@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.modules.conftest import condition
-from tests.modules.muc.conftest import ADMIN, CRONE, HAG, ROOM, WICCA, Coven, codes, item
+from tests.modules.muc.conftest import ADMIN, CRONE, ENTRY, HAG, INSTANT, ROOM, WICCA, Coven, codes, item
+from xmpp_server.jid import JID
 from xmpp_server.xml.element import Element
 from xmpp_server.xml.namespaces import MUC_ADMIN, MUC_USER
 
@@ -244,3 +245,43 @@ def test_one_list_at_a_time(full: Coven) -> None:
     assert condition(answer) == "bad-request"
     answer = full.asks(CRONE, "get", f"<query xmlns='{ADMIN}'/>", "nowhere@chat.example.org")
     assert condition(answer) == "item-not-found"
+
+
+def named(user: str, nick: str, affiliation: str = "member") -> str:
+    return f"<item affiliation='{affiliation}' jid='{user}@example.org' nick='{nick}'/>"
+
+
+def test_one_nickname_for_two_in_one_request(full: Coven) -> None:
+    answer = full.administers(CRONE, named("hecate", "midnight"), named("medea", "Midnight"))
+    assert condition(answer) == "conflict"
+    assert retrieved(full, CRONE, "affiliation='member'") == []
+    # who has it may give it up by the same request
+    assert full.administers(CRONE, named("hecate", "midnight")).get("type") == "result"
+    assert condition(full.administers(CRONE, named("medea", "midnight"))) == "conflict"
+    swap = named("medea", "midnight"), named("hecate", "noon")
+    assert full.administers(CRONE, *swap).get("type") == "result"
+    gone = "<item affiliation='none' jid='medea@example.org'/>"
+    assert full.administers(CRONE, named("hecate", "midnight"), gone).get("type") == "result"
+    hecate = {"affiliation": "member", "jid": "hecate@example.org", "nick": "midnight"}
+    assert retrieved(full, CRONE, "affiliation='member'") == [hecate]
+
+
+def test_nobody_leaves_a_room_to_a_domain_for_which_nobody_acts(full: Coven) -> None:
+    resigns = "<item affiliation='none' jid='crone1@example.org'/>"
+    domain = "<item affiliation='owner' jid='example.net'/>"
+    assert condition(full.administers(CRONE, domain, resigns)) == "conflict"
+    assert full.administers(CRONE, domain).get("type") == "result"
+    assert condition(full.administers(CRONE, resigns)) == "conflict"
+
+
+def test_a_component_may_be_the_last_owner(coven: Coven) -> None:
+    bridge = coven.world.remote("bridge.example.net")
+    there = f"from='bridge.example.net' to='{ROOM}"
+    bridge.says(f"<presence {there}/bridge'>{ENTRY}</presence>")
+    bridge.says(f"<iq type='set' id='1' {there}'>{INSTANT}</iq>")
+    for number, affiliation in enumerate(("owner", "none")):
+        item = f"<item affiliation='{affiliation}' jid='crone1@example.org'/>"
+        bridge.says(f"<iq type='set' id='a{number}' {there}'><query xmlns='{ADMIN}'>{item}</query></iq>")
+    answers = {one.get("id"): one.get("type") for one in bridge.hears() if one.name == "iq"}
+    assert answers == {"1": "result", "a0": "result", "a1": "result"}
+    assert coven.open().room.owners() == [JID.parse("bridge.example.net")]

@@ -127,12 +127,19 @@ def test_private_messages_that_fail(coven: Coven, hag: Client) -> None:
 
 
 def test_an_error_comes_back_to_who_whispered(coven: Coven, hag: Client) -> None:
-    coven.client(WICCA).says(
-        f"<message to='{ROOM}/thirdwitch' type='error' id='pm'><error type='modify'>"
+    error = (
+        f"<message to='{ROOM}/thirdwitch' type='error' id='{{}}'><error type='modify'>"
         "<not-acceptable xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></message>"
     )
+    hag.says(f"<message to='{ROOM}/secondwitch' type='chat' id='pm'><body>psst</body></message>")
+    coven.client(WICCA).says(error.format("pm"))
     [answer] = hag.hears()
     assert (answer.get("from"), condition(answer)) == (f"{ROOM}/secondwitch", "not-acceptable")
+    # once; and what was said to all has not failed because somebody refuses it
+    hag.says(f"<message to='{ROOM}' type='groupchat' id='all'><body>hi</body></message>")
+    hag.hears()
+    coven.client(WICCA).says(error.format("pm"), error.format("all"))
+    assert hag.hears() == []
 
 
 def test_a_room_takes_groupchat_only(coven: Coven, hag: Client) -> None:

@@ -31,7 +31,7 @@ def configure(
 
     """
     changes = _lists(room, owners, admins)
-    check_owners(room, {change.jid: change.affiliation for change in changes})
+    check_owners(room, {change.jid: change.affiliation for change in changes}, actor)
     check_number(room, changes)
     if any(change.jid == actor.bare and change.affiliation is Affiliation.OUTCAST for change in changes):
         raise StanzaError(Condition.CONFLICT, "You cannot ban yourself")

@@ -1,8 +1,9 @@
-"""XEP-0045 §15.1, §18.1.2: clients that are gone without a word are found out by the errors that come back for them."""
+"""XEP-0045 §11.1, §18.1.2: clients that are gone without a word are found out by the errors that come back for them."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from xmpp_server.jid import JID
@@ -10,7 +11,10 @@ from xmpp_server.modules.muc import visiting
 from xmpp_server.modules.muc.effects import Effect, Show, Status
 from xmpp_server.modules.muc.occupants import NOTHING
 from xmpp_server.modules.muc.rooms import OpenRoom
-from xmpp_server.xml.namespaces import STANZA_ERRORS
+from xmpp_server.stanzas import iq as iqs
+from xmpp_server.stanzas.iq import IqType
+from xmpp_server.xml.element import Element
+from xmpp_server.xml.namespaces import PING, STANZA_ERRORS
 from xmpp_server.xml.stanza import Stanza
 
 if TYPE_CHECKING:
@@ -29,6 +33,10 @@ UNDELIVERED = frozenset(
         "service-unavailable",
     )
 )
+#: What also is answered where somebody blocks who has sent the stanza (XEP-0191 §3.3), and is there.
+DOUBTFUL = "service-unavailable"
+#: How long a client that has answered is not asked again.
+TRUSTED_S = 60.0
 
 
 def condition_of(stanza: Stanza) -> str:
@@ -49,6 +57,9 @@ class Ghosts:
         self._muc = muc
         #: Who is to be put out, in the order in which they were found.
         self._found: dict[tuple[OpenRoom, JID], None] = {}
+        #: The ids of the pings to those who may be gone.
+        self._asked: dict[tuple[OpenRoom, JID], str] = {}
+        muc.service.reply = self._replied
 
     def failed(self, open_: OpenRoom, stanza: Stanza, sender: JID) -> bool:
         """Take an error from a client; true if the client is gone by that."""
@@ -62,10 +73,35 @@ class Ghosts:
             return False
         if stanza.name != "presence" and self._muc.service.find_session(sender) is not None:
             return False  # it is here, and has refused no more than this stanza: it may have blocked who sent it
+        if stanza.name == "message" and condition == DOUBTFUL:
+            self._ask(open_, sender)
+            return False
+        self._find(open_, sender)
+        return True
+
+    def _find(self, open_: OpenRoom, client: JID) -> None:
         if not self._found:
             self._muc.host.runtime.soon(self._put_out)
-        self._found[open_, sender] = None
-        return True
+        self._found[open_, client] = None
+
+    def _ask(self, open_: OpenRoom, client: JID) -> None:
+        """Ask a client as the room, which nobody blocks who wants to be in it, whether it is there (XEP-0199)."""
+        if (open_, client) in self._asked:
+            return
+        ident = self._asked[open_, client] = self._muc.host.ids.new()
+        self._muc.service.send(iqs.request(IqType.GET, open_.room.jid, client, ident, Element("ping", PING)))
+        self._muc.host.runtime.schedule(TRUSTED_S, partial(self._forget, open_, client))
+
+    def _forget(self, open_: OpenRoom, client: JID) -> None:
+        del self._asked[open_, client]
+
+    def _replied(self, stanza: Stanza, to: JID) -> None:
+        """Take the answer: who knows no pings counts as gone, as whoever has refused the message."""
+        open_, sender = self._muc.rooms.get(to.localpart), stanza.sender
+        if open_ is None or sender is None or self._asked.get((open_, sender)) != stanza.id:
+            return
+        if stanza.type == IqType.ERROR and condition_of(stanza) in UNDELIVERED:
+            self._find(open_, sender)
 
     def _put_out(self) -> None:
         found, self._found = self._found, {}

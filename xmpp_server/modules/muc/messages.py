@@ -33,6 +33,8 @@ from xmpp_server.xml.stanza import Stanza
 
 BODY, SUBJECT, THREAD = f"{CLIENT} body", f"{CLIENT} subject", f"{CLIENT} thread"
 NOT_KEPT = (f"{HINTS} no-store", f"{HINTS} no-permanent-store")
+#: Private messages that may still be answered with errors.
+WHISPERS = 1000
 _PRIVATE = b"<x xmlns='%b'/>" % MUC_USER.encode()
 
 
@@ -158,6 +160,10 @@ class Messages:
         least = room.config.private_messages
         if least is Role.NONE or sender.role < least:
             raise StanzaError(Condition.FORBIDDEN, "You may not send private messages here")
+        for one in target.seats.values():
+            open_.whispers[one.jid, sender.jid, stanza.id] = None
+            if len(open_.whispers) > WHISPERS:
+                del open_.whispers[next(iter(open_.whispers))]
         self._pass_on(stanza, room.jid, seat, tuple(target.seats.values()))
 
     def _pass_on(self, stanza: Stanza, room: JID, seat: Seat, seats: tuple[Seat, ...]) -> None:
@@ -186,5 +192,6 @@ class Messages:
             self._muc.hooks.bounced.fire(Direct(open_, stanza, sender, seat))
             return
         target = open_.room.occupants.by_nick.get(nick_key(to.resourcepart))
-        if seat is not None and target is not None:
+        answered = open_.whispers.pop((sender, to, stanza.id), ()) is None  # else: to what was said to all
+        if seat is not None and target is not None and answered:
             self._pass_on(stanza, open_.room.jid, seat, tuple(target.seats.values()))

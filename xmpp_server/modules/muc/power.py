@@ -14,6 +14,9 @@ from xmpp_server.modules.muc.roles import Affiliation, Role, check_affiliation_c
 from xmpp_server.modules.muc.room import Affiliate, Room
 from xmpp_server.modules.muc.visiting import remove
 
+#: Who is that, has no nickname registered.
+NAMELESS = (Affiliation.NONE, Affiliation.OUTCAST)
+
 
 @dataclass(frozen=True, slots=True)
 class RoleChange:
@@ -73,7 +76,7 @@ def change_affiliations(room: Room, actor: JID, changes: Sequence[AffiliationCha
         old = room.affiliation(change.jid)
         check_affiliation_change(standing, old, change.affiliation, own=change.jid == actor.bare)
     check_nicks(room, changes)
-    check_owners(room, {change.jid: change.affiliation for change in changes})
+    check_owners(room, {change.jid: change.affiliation for change in changes}, actor)
     check_number(room, changes)
     return apply_affiliations(room, changes, actor)
 
@@ -86,20 +89,31 @@ def check_number(room: Room, changes: Sequence[AffiliationChange]) -> None:
 
 
 def check_nicks(room: Room, changes: Sequence[AffiliationChange]) -> None:
-    """Check that nicknames to be registered are free."""
+    """Check that nicknames to be registered are free, or become so, and wanted once."""
+    given_up = {one.jid for one in changes if one.nick is not None or one.affiliation in NAMELESS}
+    taken: dict[str, JID] = {}
     for change in changes:
         if change.nick:
             key = check_nick(change.nick, room.limits.nick_chars)
-            if room.holder(key) not in (None, change.jid):
+            holder = room.holder(key)
+            if holder is not None and holder not in given_up:
                 raise StanzaError(Condition.CONFLICT, "This nickname is somebody else's")
+            if taken.setdefault(key, change.jid) != change.jid:
+                raise StanzaError(Condition.CONFLICT, "Two people cannot have one nickname")
 
 
-def check_owners(room: Room, changes: Mapping[JID, Affiliation]) -> None:
-    """Check that there is an owner afterwards (§10.2, §10.4)."""
-    if any(affiliation is Affiliation.OWNER for affiliation in changes.values()):
+def check_owners(room: Room, changes: Mapping[JID, Affiliation], actor: JID) -> None:
+    """Check that there is an owner afterwards (§10.2, §10.4).
+
+    A domain as such may own a room, if it is a component's. Nobody acts for one that is not, so the last account may
+    leave a room to a domain only if that has asked for it.
+    """
+    owners = set(room.owners())
+    if not any(owner in changes for owner in owners):
         return
-    owners = room.owners()
-    if owners and all(owner in changes for owner in owners):
+    left = {one for one in owners if one not in changes}
+    left |= {one for one, affiliation in changes.items() if affiliation is Affiliation.OWNER}
+    if not any(one.localpart is not None or one == actor.bare for one in left):
         raise StanzaError(Condition.CONFLICT, "A room has an owner")
 
 

@@ -33,7 +33,7 @@ SAVE_EVERY_S = 10.0
 class OpenRoom:
     """A room in memory, with what is forgotten when it sleeps."""
 
-    __slots__ = ("asked_for_voice", "bucket", "empty_since", "invited", "relayed", "room", "spoke")
+    __slots__ = ("asked_for_voice", "bucket", "empty_since", "invited", "relayed", "room", "spoke", "whispers")
 
     def __init__(self, room: Room, bucket: Bucket, now: float) -> None:
         self.room = room
@@ -45,6 +45,8 @@ class OpenRoom:
         self.asked_for_voice: dict[JID, float] = {}
         #: IQs on their way between occupants (`relay`).
         self.relayed: dict[str, tuple[JID, str, JID, JID]] = {}
+        #: Private messages lately: (client they went to, occupant they are from, id), for the errors that answer them.
+        self.whispers: dict[tuple[JID, JID, str | None], None] = {}
         #: When an account last said something, where that matters (`slow_mode`).
         self.spoke: dict[JID, float] = {}
 
