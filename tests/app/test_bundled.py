@@ -13,9 +13,9 @@ from xmpp_server.app import bundled
 from xmpp_server.app.component_service import ComponentService
 from xmpp_server.app.config import load
 from xmpp_server.app.modules import MODULE_CONFIGS, build_modules, is_enabled
-from xmpp_server.app.settings import Component, Config, DomainTls, Tls
+from xmpp_server.app.settings import Component, Config
 from xmpp_server.modules.archive import Archive
-from xmpp_server.net.self_signed import ensure_self_signed
+from xmpp_server.net.self_signed import FILE_NAME, ensure_self_signed
 
 FILES = Component(domains=("upload.a.example", "proxy.a.example"), run=("xmpp-files",))
 
@@ -53,7 +53,8 @@ def test_a_file_says_itself_what_runs(tmp_path: Path) -> None:
 
 
 def test_programs_learn_where_the_server_is(tmp_path: Path) -> None:
-    told = bundled.environment(FILES, Config(data_dir=str(tmp_path)), ["127.0.0.1:5347"])
+    made = str(bundled.self_signed_folder(tmp_path) / FILE_NAME)
+    told = bundled.environment(FILES, Config(data_dir=str(tmp_path)), ["127.0.0.1:5347"], (made, made))
     assert told == {
         "COMPONENT_SERVER": "127.0.0.1:5347",
         "COMPONENT_DOMAINS": "upload.a.example proxy.a.example",
@@ -66,14 +67,10 @@ def test_programs_learn_where_the_server_is(tmp_path: Path) -> None:
     assert Path(told["COMPONENT_KEY"]).exists()
 
 
-def test_programs_have_the_certificate_of_the_domain_above(tmp_path: Path) -> None:
-    own = {"a.example": DomainTls(certificate="a.pem", key="a.key")}
-    tls = Tls(certificate="all.pem", key="all.key", domains=own)
-    config = Config(data_dir=str(tmp_path), tls=tls)
-    assert bundled.environment(FILES, config, [])["COMPONENT_CERTIFICATE"] == "a.pem"
+def test_a_secret_that_is_given_needs_no_file(tmp_path: Path) -> None:
     other = Component(domains=("upload.b.example",), secret="geheim")
-    told = bundled.environment(other, config, [])
-    assert (told["COMPONENT_CERTIFICATE"], told["COMPONENT_KEY"]) == ("all.pem", "all.key")
+    told = bundled.environment(other, Config(data_dir=str(tmp_path)), [], ("b.pem", "b.key"))
+    assert (told["COMPONENT_CERTIFICATE"], told["COMPONENT_KEY"]) == ("b.pem", "b.key")
     assert "COMPONENT_SECRET_FILE" not in told
 
 

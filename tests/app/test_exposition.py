@@ -7,6 +7,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from xmpp_server import __version__
 from xmpp_server.app.exposition import render
 from xmpp_server.app.metrics import Counters
+from xmpp_server.net.self_signed import ensure_self_signed
 
 
 def session(host: str, transport: object) -> SimpleNamespace:
@@ -33,3 +34,9 @@ def test_counters_and_gauges():
     assert found["xmpp_storage_queued",] == 7
     assert found["xmpp_server", __version__] == 1
     assert found["process_resident_memory_bytes",] > 0
+
+
+def test_when_certificates_end(tmp_path):
+    pair = ensure_self_signed(tmp_path, ["a.example", "b.example"])
+    found = samples(render(Counters(), [], 0, [pair, pair]))
+    assert found["xmpp_certificate_expiry_seconds", "a.example", "true"] == pair.not_after.timestamp()

@@ -447,7 +447,7 @@ async def test_certificates_are_reloaded_without_dropping_a_stream(tmp_path: Pat
         before = client.writer.get_extra_info("ssl_object").getpeercert(True)
         for old in (tmp_path / "tls").iterdir():
             old.unlink()
-        server.reload_certificates()
+        server.reload_tls(server.config.tls)
         assert await client.ping() < 1
         async with await RawClient.connect(address, tls=True) as fresh:
             assert fresh.writer.get_extra_info("ssl_object").getpeercert(True) != before

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from xmpp_server.app.settings import Component, Config
-from xmpp_server.net.self_signed import FILE_NAME
 
 __all__ = ["DEFAULTS", "EXTRA", "environment", "is_installed", "secret_path", "self_signed_folder"]
 
@@ -26,22 +25,24 @@ def is_installed(run: Sequence[str]) -> bool:
     return not run or run[0] not in _PROGRAMS or importlib.util.find_spec("slixmpp") is not None
 
 
-def environment(settings: Component, config: Config, doors: Sequence[str]) -> dict[str, str]:
+def environment(
+    settings: Component, config: Config, doors: Sequence[str], certificate: tuple[str, str]
+) -> dict[str, str]:
     """Return the variables that tell a supervised program where the server is, and what it may use.
 
     Args:
         settings: The component.
         config: The server's.
         doors: The addresses that components connect to.
+        certificate: The files of its certificate and of the key.
 
     """
-    certificate, key = _certificate(settings.domains[0], config)
     variables = {
         "COMPONENT_DOMAINS": " ".join(settings.domains),
         "COMPONENT_SERVER": doors[0] if doors else "",
         "COMPONENT_DATA": str(config.data_path / "components" / settings.domains[0]),
-        "COMPONENT_CERTIFICATE": certificate,
-        "COMPONENT_KEY": key,
+        "COMPONENT_CERTIFICATE": certificate[0],
+        "COMPONENT_KEY": certificate[1],
     }
     if not settings.secret:
         variables["COMPONENT_SECRET_FILE"] = str(secret_path(settings, config.data_path))
@@ -56,15 +57,3 @@ def secret_path(settings: Component, data: Path) -> Path:
 def self_signed_folder(data: Path) -> Path:
     """Return the folder of the certificate that the server makes where it was given none."""
     return data / "tls"
-
-
-def _certificate(domain: str, config: Config) -> tuple[str, str]:
-    """Return the files of the certificate for the domain above a component's, and of its key."""
-    tls = config.tls
-    own = tls.domains.get(domain.partition(".")[2])
-    if own is not None:
-        return own.certificate, own.key
-    if tls.certificate:
-        return tls.certificate, tls.key
-    pair = str(self_signed_folder(config.data_path) / FILE_NAME)  # both in one file
-    return pair, pair

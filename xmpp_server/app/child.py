@@ -1,8 +1,9 @@
 """Becomes another program, which ends when its parent does: `python child.py PARENT_PID PROGRAM ARGUMENT...`.
 
 A server that was killed can stop nobody; its components would go on without it, and be in the way of those that the
-next server starts. Linux tells them (PR_SET_PDEATHSIG), also across the exec; elsewhere this does nothing. A script of
-its own, and no function to run between fork and exec: the server has threads.
+next server starts. Linux tells them (PR_SET_PDEATHSIG), also across the exec; elsewhere this does nothing. SIGHUP is
+ignored until the program minds it itself: it may come while the program is still starting. A script of its own, and no
+function to run between fork and exec: the server has threads.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ def main(parent: int, program: str, *arguments: str) -> None:
         ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
         if os.getppid() != parent:  # it has died meanwhile
             sys.exit(1)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
         os.execvp(program, [program, *arguments])  # noqa: S606 - the command that the operator configured
     except OSError as error:

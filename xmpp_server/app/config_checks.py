@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 
 from xmpp_server.app.config_error import ConfigError
-from xmpp_server.app.settings import Component, Config
+from xmpp_server.app.settings import Acme, Component, Config
 from xmpp_server.core.grants import Grants
 from xmpp_server.jid import JID, JIDMalformed
 
@@ -122,6 +122,21 @@ class _Checks:
         if bool(tls.certificate) != bool(tls.key):
             raise self._error("tls.key" if tls.certificate else "tls.certificate", "is missing: both or neither")
         self._among("tls.domains", (self._domain("tls.domains", name) for name in tls.domains), domains)
+        if tls.acme.enabled:
+            self._check_acme(tls.acme)
+
+    def _check_acme(self, acme: Acme) -> None:
+        if self._config.tls.certificate:
+            raise self._error("tls.acme.enabled", "there is tls.certificate as well; take one of them away")
+        if not acme.terms_agreed:
+            raise self._error("tls.acme.terms_agreed", "must be true; read the terms of the CA first")
+        if not acme.directory.startswith("https://"):
+            raise self._error("tls.acme.directory", "must begin with https://")
+        for index, contact in enumerate(acme.contact):
+            self._account(f"tls.acme.contact[{index}]", contact.removeprefix("mailto:"))
+        self._each("tls.acme.domains", acme.domains, self._domain)
+        for index, door in enumerate(acme.http):
+            self._check_door(f"tls.acme.http[{index}]", door)
 
     def _check_registration(self) -> None:
         registration, register = self._config.auth.registration, self._config.modules.get("register")

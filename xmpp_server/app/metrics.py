@@ -19,3 +19,5 @@ class Counters:
     login_failures: int = _counter("Failed authentications")
     resumptions: int = _counter("Sessions resumed (XEP-0198)")
     stream_errors: int = _counter("Streams closed with an error by this server")
+    certificates_issued: int = _counter("Certificates that a CA has issued (ACME)")
+    certificate_failures: int = _counter("Certificates that a CA has not issued when they were due (ACME)")

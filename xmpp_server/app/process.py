@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import msgspec
 import structlog
@@ -12,8 +13,9 @@ import structlog
 from xmpp_server.app import logging
 from xmpp_server.app.administration import Administration
 from xmpp_server.app.config_error import ConfigError
-from xmpp_server.app.control import SOCKET_NAME, ControlServer
+from xmpp_server.app.control import SOCKET_NAME, ControlError, ControlServer
 from xmpp_server.app.live import LiveHosts
+from xmpp_server.app.live_certificates import LiveCertificates
 from xmpp_server.app.lock import DataLock
 from xmpp_server.app.notify import Notifier
 from xmpp_server.app.server import Server
@@ -60,8 +62,9 @@ async def serve(load: Callable[[], Config], started: Callable[[Server], None]) -
                 if server.federating is not None:
                     admin.offer_domains(server.federating.remotes)
         try:
-            control = await _control(server)
-            loop.add_signal_handler(signal.SIGHUP, _Reload(server, load, notifier))
+            reload = _Reload(server, load, notifier)
+            control = await _control(server, reload)
+            loop.add_signal_handler(signal.SIGHUP, reload)
             started(server)
             notifier.ready()
             await ending.asked.wait()
@@ -69,17 +72,20 @@ async def serve(load: Callable[[], Config], started: Callable[[Server], None]) -
                 notifier.reloading()  # the process stays; after "stopping" systemd would end it
             else:
                 notifier.stopping()
+            await server.renewal.stop()  # whoever waits for it must not hold us up
             await control.close()
         finally:
             await server.stop()
     return ending.restart
 
 
-async def _control(server: Server) -> ControlServer:
+async def _control(server: Server, reload: _Reload) -> ControlServer:
     config = server.config
     live = LiveHosts(server.hosts, server.addresses, server.component_rows, server.link_rows)
     accounts = Administration(server.storage, server.hosts)
-    handlers = {**accounts.handlers(), **live.handlers(), **server.link_handlers()}
+    tls = LiveCertificates(server.certificates, server.renewal)
+    handlers = {**accounts.handlers(), **live.handlers(), **server.link_handlers(), **tls.handlers()}
+    handlers["reload"] = reload.answer
     control = ControlServer(config.data_path / SOCKET_NAME, handlers)
     await control.start()
     return control
@@ -108,7 +114,7 @@ class _Ending:
 
 
 class _Reload:
-    """SIGHUP: reads the configuration and the certificates again; what is wrong changes nothing."""
+    """SIGHUP and `reload`: reads the configuration and the certificates again; what is wrong changes nothing."""
 
     def __init__(self, server: Server, load: Callable[[], Config], notifier: Notifier) -> None:
         self._server = server
@@ -116,25 +122,31 @@ class _Reload:
         self._notifier = notifier
 
     def __call__(self) -> None:
+        with contextlib.suppress(ControlError):  # the log tells
+            self._tried()
+
+    async def answer(self, _arguments: Mapping[str, object]) -> object:
+        """Do it for the command line; return the tables that wait for a restart."""
+        return {"waiting": self._tried()}
+
+    def _tried(self) -> list[str]:
         self._notifier.reloading()
         try:
-            self._reload()
+            return self._reload()
         except (ConfigError, CertificateError) as error:
             log.error("reload-failed", reason=str(error))
+            raise ControlError(f"all stays as it was: {error}") from None
         finally:
             self._notifier.ready()
 
-    def _reload(self) -> None:
+    def _reload(self) -> list[str]:
         old, new = self._server.config, self._load()
         changed = [name for name in new.__struct_fields__ if getattr(new, name) != getattr(old, name)]
-        self._server.config = msgspec.structs.replace(old, tls=new.tls, log=new.log)
-        try:
-            self._server.reload_certificates()
-        except CertificateError:
-            self._server.config = old
-            raise
+        self._server.reload_tls(new.tls)
+        self._server.config = msgspec.structs.replace(self._server.config, log=new.log)
         logging.configure(new.log.level, new.log.format)
         log.info("reloaded", changed=changed)
         waiting = [name for name in changed if name not in RELOADED]
         if waiting:
             log.warning("restart-needed", changed=waiting)
+        return waiting

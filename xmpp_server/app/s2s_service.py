@@ -13,7 +13,7 @@ from xmpp_server.app.settings import Config
 from xmpp_server.core.domain_rules import DomainRules, prepared
 from xmpp_server.core.router import Router
 from xmpp_server.net.addresses import parse_address
-from xmpp_server.net.certificates import KeyPair
+from xmpp_server.net.certificates import KeyPair, best_pair
 from xmpp_server.net.connection import Connection
 from xmpp_server.net.dialer import Dialer
 from xmpp_server.net.dns import Resolver, Target, to_ascii
@@ -73,7 +73,7 @@ class Federating:
             router: Whose default route this becomes; its routes are the domains that are ours.
             runtime: Time and tasks.
             tls: Our certificates as a server, which asks for those of its peers.
-            key_pairs: Reads our certificates, to show them where we connect.
+            key_pairs: Returns our certificates, the default one first, to show them where we connect.
             remotes: Which domains are talked to.
 
         Raises:
@@ -147,10 +147,7 @@ class Federating:
     def _client(self, domain: str) -> TlsClient:
         """Return what to show as a domain of ours: the certificate that names it, or the default one."""
         if domain not in self._clients:
-            pairs = self._key_pairs()
-            name = to_ascii(domain)
-            pair = next((pair for pair in pairs if pair.names.covers(name)), pairs[0])
-            self._clients[domain] = TlsClient(pair, self._buffer)
+            self._clients[domain] = TlsClient(best_pair(self._key_pairs(), to_ascii(domain)), self._buffer)
         return self._clients[domain]
 
 

@@ -9,16 +9,18 @@ import secrets
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import msgspec
 import structlog
 
-from xmpp_server.app.bundled import self_signed_folder
+from xmpp_server.app.acme.renewal import Renewal
 from xmpp_server.app.c2s_service import ClientPolicy, ClientService
+from xmpp_server.app.certificates import Certificates
 from xmpp_server.app.component_service import ComponentService, rows
 from xmpp_server.app.control import Handler
 from xmpp_server.app.hosts import build_hosts
 from xmpp_server.app.metrics import Counters
 from xmpp_server.app.s2s_service import Federating
-from xmpp_server.app.settings import Config
+from xmpp_server.app.settings import Config, Tls
 from xmpp_server.app.supervisor import Supervisor
 from xmpp_server.core import persistence
 from xmpp_server.core.authentication import StoredAccounts
@@ -28,13 +30,12 @@ from xmpp_server.core.router import Router
 from xmpp_server.core.session import Session
 from xmpp_server.errors import StreamCondition, StreamError
 from xmpp_server.net.c2s import Client
-from xmpp_server.net.certificates import KeyPair, load_key_pair
+from xmpp_server.net.certificates import CertificateError, KeyPair
 from xmpp_server.net.connection import Connection
 from xmpp_server.net.http import HttpServer
 from xmpp_server.net.listener import Listener
 from xmpp_server.net.loop_io import LoopIO
 from xmpp_server.net.runtime import LoopRuntime
-from xmpp_server.net.self_signed import ensure_self_signed
 from xmpp_server.net.tls import ALPN_XMPP_CLIENT, ALPN_XMPP_SERVER, TlsServer
 from xmpp_server.storage.api import Durability, SavedSession, Storage, StorageError
 from xmpp_server.storage.urls import storage_for
@@ -63,6 +64,8 @@ class Server:
         self.runtime: LoopRuntime
         self.storage: Storage
         self.service: ClientService
+        self.certificates: Certificates
+        self.renewal = Renewal(lambda: self.config, self.counters, self._certificates_renewed)
         self.components: ComponentService
         self.supervisor: Supervisor
         self.federating: Federating | None = None
@@ -70,7 +73,6 @@ class Server:
         self.addresses: dict[str, list[str]] = {}
         self._listeners: list[Listener] = []
         self._http: HttpServer | None = None
-        self._tls: list[TlsServer] = []
         self._frozen_for = 0
 
     async def start(self) -> None:
@@ -97,7 +99,8 @@ class Server:
         backends = {
             name: StoredAccounts(host, self.runtime.compute, secret, iterations) for name, host in self.hosts.items()
         }
-        tls = self._make_tls((ALPN_XMPP_CLIENT,), request_certificate=bool(config.auth.client_ca))
+        self.certificates = Certificates(config)
+        tls = self.certificates.door((ALPN_XMPP_CLIENT,), request_certificate=bool(config.auth.client_ca))
         policy = ClientPolicy(self.hosts, config, secret)
         self.service = ClientService(self.hosts, backends, policy, tls, self.runtime, config, self.counters)
         self.supervisor = Supervisor(config, self.components.components)
@@ -108,6 +111,7 @@ class Server:
             await self.stop()  # writes the sessions down again: they were forgotten as they were read
             raise
         self.supervisor.start(self.addresses["component"])
+        self.renewal.start()
         gc.set_threshold(*GC_THRESHOLDS)
         gc.collect()
         self._spare_collector()
@@ -121,20 +125,6 @@ class Server:
             self._frozen_for = max(count, 1)
         self.runtime.schedule(GC_LOOK_S, self._spare_collector)
 
-    def _make_tls(self, alpn: Sequence[str], *, request_certificate: bool = False) -> TlsServer:
-        server = TlsServer(self._key_pairs, alpn=alpn, request_client_certificate=request_certificate)
-        self._tls.append(server)
-        return server
-
-    def _key_pairs(self) -> list[KeyPair]:
-        """Read the certificates, the default one first; without a configured one, make one."""
-        tls = self.config.tls
-        if tls.certificate:
-            default = load_key_pair(Path(tls.certificate), Path(tls.key) if tls.key else None)
-        else:
-            default = ensure_self_signed(self_signed_folder(self.config.data_path), self.config.domains)
-        return [default, *(load_key_pair(Path(one.certificate), Path(one.key)) for one in tls.domains.values())]
-
     async def _listen(self, loop: asyncio.AbstractEventLoop, tls: TlsServer) -> None:
         config = self.config
         io = LoopIO(loop)
@@ -147,7 +137,7 @@ class Server:
             listener = Listener(loop, accept(direct), per_address=config.limits.connections_per_address)
             self._listeners.append(listener)
             self.addresses[name] = await listener.open(doors)
-        self.addresses |= await self.components.open(io, config.listen, self._make_tls)
+        self.addresses |= await self.components.open(io, config.listen, self.certificates.door)
         self._http = HttpServer(self._health, self._metrics)
         await self._federate(io)
         self.addresses["http"] = await self._http.start(config.listen.http)
@@ -155,11 +145,12 @@ class Server:
     async def _federate(self, io: LoopIO) -> None:
         if not self.config.s2s.enabled:
             return
-        tls = self._make_tls((ALPN_XMPP_SERVER,), request_certificate=True)
+        tls = self.certificates.door((ALPN_XMPP_SERVER,), request_certificate=True)
         s2s, owners = self.config.s2s, [host.jid for host in self.hosts.values()]
         remotes = DomainRules(s2s.allow, s2s.block, self.storage.documents, owners)
         await remotes.load()
-        self.federating = Federating(self.config, self.router, self.runtime, tls, self._key_pairs, remotes)
+        certificates = self.certificates
+        self.federating = Federating(self.config, self.router, self.runtime, tls, lambda: certificates.pairs, remotes)
         secret = _lasting_secret(self.config.data_path / "dialback.key")
         self.addresses |= await self.federating.open(io, secret)
 
@@ -200,20 +191,33 @@ class Server:
 
     async def _metrics(self) -> bytes:
         render = await asyncio.to_thread(_load_render)
-        return render(self.counters, self.sessions, self.storage.queued)
+        return render(self.counters, self.sessions, self.storage.queued, self.certificates.pairs)
 
-    def reload_certificates(self) -> None:
-        """Read the certificates again, for connections to come.
+    def reload_tls(self, tls: Tls) -> None:
+        """Put the certificates of another configuration in force, or those that are in the files now.
 
         Raises:
             CertificateError: They cannot be used; the old ones stay.
 
         """
-        for tls in self._tls:
-            tls.reload()
+        config = msgspec.structs.replace(self.config, tls=tls)
+        self.certificates.reload(config)
+        self.config = config
         if self.federating is not None:
             self.federating.reload_certificates()
-        log.info("certificates-reloaded")
+        self.supervisor.reload()
+        self.renewal.reconsider()
+
+    def _certificates_renewed(self) -> None:
+        """Show the certificates that the CA has issued."""
+        try:
+            self.certificates.reload(self.config)
+        except CertificateError as error:
+            log.error("reload-failed", reason=str(error))
+            return
+        if self.federating is not None:
+            self.federating.reload_certificates()
+        self.supervisor.reload()
 
     async def stop(self) -> None:
         """Drain: close the doors, save what can be resumed, tell the others, commit, and let go of everything."""
@@ -239,6 +243,7 @@ class Server:
             client.abort()
         if self.federating is not None:
             await self.federating.federation.close(SHUTDOWN, self.config.timeouts.close_s)
+        await self.renewal.stop()
         await self.supervisor.stop()
         await self.components.close(SHUTDOWN, self.config.timeouts.close_s)
         await self.runtime.drain(timeout_s=2.0)
@@ -280,7 +285,7 @@ def _saved(session: Session) -> SavedSession | None:
         return None
 
 
-def _load_render() -> Callable[[Counters, Sequence[Session], int], bytes]:
+def _load_render() -> Callable[[Counters, Sequence[Session], int, Sequence[KeyPair]], bytes]:
     """Load Prometheus' client with the first request for metrics: few servers are asked, and none at its start."""
     from xmpp_server.app.exposition import render
 

@@ -65,6 +65,18 @@ class DomainTls(Table, frozen=True, kw_only=True):
     key: PathText
 
 
+class Acme(Table, frozen=True, kw_only=True):
+    """Certificates that a CA issues by itself (RFC 8555), proved over HTTP."""
+
+    enabled: bool = False
+    directory: str = "https://acme-v02.api.letsencrypt.org/directory"
+    contact: tuple[str, ...] = ()
+    terms_agreed: bool = False
+    domains: tuple[str, ...] = ()
+    http: Annotated[tuple[Door, ...], Meta(min_length=1)] = ("*:80",)
+    ca: PathText = ""
+
+
 class Tls(Table, frozen=True, kw_only=True):
     """TLS of all doors."""
 
@@ -72,6 +84,7 @@ class Tls(Table, frozen=True, kw_only=True):
     key: PathText = ""
     require: bool = True
     domains: Mapping[str, DomainTls] = {}
+    acme: Acme = Acme()
 
 
 class Auth(Table, frozen=True, kw_only=True):

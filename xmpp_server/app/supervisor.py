@@ -23,6 +23,7 @@ import structlog
 
 from xmpp_server.app import child
 from xmpp_server.app.bundled import environment
+from xmpp_server.app.certificates import files_for
 from xmpp_server.app.settings import Component as Settings
 from xmpp_server.app.settings import Config
 from xmpp_server.core.component import Components
@@ -171,10 +172,16 @@ class Supervisor:
             component = self._components.find(settings.domains[0])
             if not settings.run or component is None:
                 continue
-            environ = environment(settings, self._config, doors)
+            environ = environment(settings, self._config, doors, files_for(self._config, settings.domains[0]))
             one = Child(settings, environ, component.expect, self._patience)
             self.children[one.name] = one
             self._tasks.append(asyncio.create_task(one.keep(), name=f"component {one.name}"))
+
+    def reload(self) -> None:
+        """Let them read their certificates again: SIGHUP, which those that do not know it ignore."""
+        for one in self.children.values():
+            if one.pid is not None:
+                _signal(one.pid, signal.SIGHUP)
 
     async def stop(self) -> None:
         """Stop all: SIGTERM, and SIGKILL for those that do not end."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -66,6 +66,11 @@ class KeyPair:
     source: str
 
     @property
+    def is_self_signed(self) -> bool:
+        """Whether the leaf names itself as its issuer."""
+        return self.chain[0].issuer == self.chain[0].subject
+
+    @property
     def not_after(self) -> datetime:
         """When the leaf expires."""
         return self.chain[0].not_valid_after_utc
@@ -94,6 +99,11 @@ def load_key_pair(certificate: Path, key: Path | None = None) -> KeyPair:
     if public != leaf_key:
         raise CertificateError(f"{key_path}: this is not the key of the first certificate in {certificate}")
     return KeyPair(chain, private, names_of(chain[0]), end_point_binding(chain[0]), os.fspath(certificate))
+
+
+def best_pair(pairs: Sequence[KeyPair], domain: str) -> KeyPair:
+    """Return the pair for a domain (in A-labels); the first of `pairs` is the default one, and counts last."""
+    return next((pair for pair in (*pairs[1:], pairs[0]) if pair.names.covers(domain)), pairs[0])
 
 
 def names_of(certificate: x509.Certificate) -> CertificateNames:

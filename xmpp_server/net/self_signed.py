@@ -40,12 +40,12 @@ def ensure_self_signed(directory: Path, domains: Sequence[str]) -> KeyPair:
             pair = load_key_pair(path)
         except CertificateError:
             pair = None
-        wanted = {_ascii(domain) for domain in domains}
+        wanted = {certified_name(domain) for domain in domains}
         if pair is not None and pair.days_left() > RENEW_DAYS and wanted <= set(pair.names.hosts):
             return pair
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _write_private(path, make_self_signed(domains, datetime.now(UTC)))
+        write_private(path, make_self_signed(domains, datetime.now(UTC)))
     except OSError as error:
         raise CertificateError(f"{path}: {error.strerror}") from None
     return load_key_pair(path)
@@ -54,7 +54,7 @@ def ensure_self_signed(directory: Path, domains: Sequence[str]) -> KeyPair:
 def make_self_signed(domains: Sequence[str], now: datetime) -> bytes:
     """Make an EC P-256 key and a certificate for the domains and their direct subdomains; PEM, key first."""
     key = ec.generate_private_key(ec.SECP256R1())
-    names = [_ascii(domain) for domain in domains]
+    names = [certified_name(domain) for domain in domains]
     common_name = next((name for name in names if len(name) <= _COMMON_NAME_CHARACTERS), "xmpp-server")
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
     usage = x509.KeyUsage(
@@ -103,15 +103,20 @@ def _alternatives(names: Sequence[str]) -> list[x509.GeneralName]:
     return list(result)
 
 
-def _ascii(domain: str) -> str:
-    """A domain as certificates bear it: A-labels, lower case; addresses without brackets."""
+def certified_name(domain: str) -> str:
+    """Return a domain as certificates bear it: A-labels, lower case; addresses without brackets."""
     if domain.isascii():
         return domain.lower().strip("[]")
     return idna.encode(domain, uts46=True).decode("ascii")
 
 
-def _write_private(path: Path, data: bytes) -> None:
-    """Put data into a file that only the owner reads; a reader sees the old content or the new, never half."""
+def write_private(path: Path, data: bytes) -> None:
+    """Put data into a file that only the owner reads; a reader sees the old content or the new, never half.
+
+    Raises:
+        OSError: It cannot be written; what was there stays.
+
+    """
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # mode 0600
     try:
         with os.fdopen(descriptor, "wb") as file:

@@ -36,7 +36,8 @@ class TlsServer:
         """Load the certificates.
 
         Args:
-            load: Reads the key pairs, the default one (no SNI or an unknown name) first.
+            load: Reads the key pairs, the default one (no SNI or an unknown name) first. Where another has a name of
+                the default one, it goes before it.
             alpn: Protocols to choose from, best first, where the client offers any; () takes no part in ALPN.
             request_client_certificate: Ask for one, and take whatever comes: it is judged later.
 
@@ -73,7 +74,7 @@ class TlsServer:
             raise CertificateError("no certificate configured")
         contexts: dict[str, SSL.Context] = {}
         ready = [(pair, self._context(pair)) for pair in pairs]
-        for pair, context in ready:
+        for pair, context in (*ready[1:], ready[0]):
             for name in pair.names.hosts:
                 contexts.setdefault(name, context)
         self._contexts = contexts

@@ -20,6 +20,7 @@ from xmpp_server.app.cli.run import run
 from xmpp_server.app.cli.s2s import s2s
 from xmpp_server.app.cli.session import session
 from xmpp_server.app.cli.status import status
+from xmpp_server.app.cli.tls import reload, tls
 from xmpp_server.app.cli.transfer import export, import_
 from xmpp_server.app.cli.user import user
 
@@ -41,5 +42,5 @@ def main(click_context: click.Context, path: Path | None) -> None:
     click_context.obj = Context(path)
 
 
-for command in (run, check, status, user, room, session, s2s, component, module, db, export, import_):
+for command in (run, check, status, reload, tls, user, room, session, s2s, component, module, db, export, import_):
     main.add_command(command)
