@@ -20,9 +20,11 @@ from components.xmpp_files.download import Downloads
 from components.xmpp_files.http import HttpServer, is_https
 from components.xmpp_files.index import Index
 from components.xmpp_files.metrics import Metrics, RelayMetrics
+from components.xmpp_files.network_disk.part import Base, NetworkDisk
 from components.xmpp_files.proxy_link import ProxyLink
 from components.xmpp_files.purge import Purge
 from components.xmpp_files.relay import Relay
+from components.xmpp_files.s3 import S3Storage
 from components.xmpp_files.scanner import Scanner
 from components.xmpp_files.service import UploadService
 from components.xmpp_files.settings import Config
@@ -85,9 +87,10 @@ class UploadPart:
         self._config = config
         self._metrics = metrics
         self._index = Index(config.folder / "index.db")
-        self._storage: Storage = DiskStorage(config.folder, config.quota.min_free_bytes)
+        self._storage = _storage(config)
         self._http: HttpServer | None = None
         self._link: Link | None = None
+        self._disk: NetworkDisk | None = None
         self._purging: asyncio.Task[None] | None = None
 
     async def start(self) -> list[str]:
@@ -99,18 +102,21 @@ class UploadPart:
         scanner = Scanner(config.upload.scan, config.upload.scan_timeout_s)
         uploads = Uploads(signer, self._storage, self._index, scanner, config.http, Counter())
         downloads = Downloads(self._storage, self._index, config.upload.inline_types, config.http.idle_timeout_s)
-        http = HttpServer(config.http, uploads, downloads, self._metrics)
+        access = Access(config.upload.users, config.upload.domain)
+        service = UploadService(
+            config.upload, config.quota.limits(), signer, self._index, self._storage, access, self._url
+        )
+        self._link = UploadLink(config.server, service, self._metrics)
+        if config.disk.enabled:
+            self._disk = NetworkDisk(Base(config, self._storage, uploads, downloads, access, self._link, self._url))
+            await self._disk.start()
+        pages = self._disk.pages() if self._disk else {}
+        http = self._http = HttpServer(config.http, uploads, downloads, self._metrics, pages)
         await http.start()
-        self._http = http
         if not is_https(http.url):
             log.warning(
                 "upload-without-tls", url=http.url, hint="set http.certificate and http.key, or http.public_url"
             )
-        access = Access(config.upload.users, config.upload.domain)
-        service = UploadService(
-            config.upload, config.quota.limits(), signer, self._index, self._storage, access, http.url
-        )
-        self._link = UploadLink(config.server, service, self._metrics)
         self._link.start()
         purge = Purge(self._index, self._storage)
         self._purging = asyncio.create_task(purge.run(config.upload.purge_interval_s), name="purge")
@@ -122,11 +128,16 @@ class UploadPart:
             await self._link.stop()
         if self._http is not None:
             await self._http.stop()
+        if self._disk is not None:
+            await self._disk.stop()
         if self._purging is not None:
             self._purging.cancel()
             await asyncio.gather(self._purging, return_exceptions=True)
         await self._index.close()
         await self._storage.close()
+
+    def _url(self) -> str:
+        return self._http.url if self._http is not None else ""
 
     def is_connected(self) -> bool:
         """Tell whether the server has us."""
@@ -178,6 +189,10 @@ class ProxyPart:
             await self._link.stop()
         await self._doors.close()
         self._relay.close()
+
+
+def _storage(config: Config) -> Storage:
+    return S3Storage(config.s3) if config.s3.bucket else DiskStorage(config.folder, config.quota.min_free_bytes)
 
 
 def signing_key(path: Path) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from xml.etree import ElementTree as ET
 
@@ -23,7 +24,7 @@ _RETRY_S = 300
 
 @dataclass(frozen=True, slots=True)
 class UploadService:
-    """Decides on requests; `url` is how clients reach the HTTP server."""
+    """Decides on requests; `url` tells how clients reach the HTTP server."""
 
     settings: UploadSettings
     limits: Limits
@@ -31,7 +32,7 @@ class UploadService:
     index: Index
     storage: Storage
     access: Access
-    url: str
+    url: Callable[[], str]
 
     async def grant(self, request: ET.Element, bare_jid: str, now: int) -> ET.Element:
         """Return the `<slot/>` for a `<request/>`.
@@ -66,7 +67,7 @@ class UploadService:
         await self._reserve(file)
         log.info("slot-granted", user=bare_jid, file=file.id[:6], size=file.size, purpose=file.purpose)
         slot = Slot(file.id, file.name, file.size, wanted.content_type, self.signer.uploader(bare_jid), until)
-        get_url = f"{self.url}/{file.id}/{names.in_url(file.name)}"
+        get_url = f"{self.url()}/{file.id}/{names.in_url(file.name)}"
         return requests.slot_element(f"{get_url}?slot={self.signer.token(slot)}", get_url)
 
     async def _reserve(self, file: File) -> None:

@@ -8,6 +8,7 @@ from typing import Annotated
 from msgspec import Meta
 
 from components.xmpp_component.settings import Log, Monitor, Natural, Positive, Seconds, Server, Table
+from components.xmpp_files.network_disk.settings import DiskSettings
 from components.xmpp_files.purposes import Purpose, Retention
 from components.xmpp_files.quota import Limits
 
@@ -81,6 +82,19 @@ class QuotaSettings(Table, frozen=True, kw_only=True):
         return Limits(self.user_bytes, self.user_day_bytes, self.user_day_slots, self.host_bytes)
 
 
+class S3Settings(Table, frozen=True, kw_only=True):
+    """A bucket in place of the disk; without a `bucket` it is off."""
+
+    bucket: str = ""
+    prefix: str = ""
+    endpoint: str = ""
+    region: str = "us-east-1"
+    virtual_hosts: bool = False
+    access_key_id: str = ""
+    secret_access_key: str = ""
+    secret_access_key_file: str = ""
+
+
 class HttpSettings(Table, frozen=True, kw_only=True):
     """The doors for PUT and GET."""
 
@@ -121,8 +135,10 @@ class Config(Table, frozen=True, kw_only=True):
     server: Server = Server()
     upload: UploadSettings = UploadSettings()
     quota: QuotaSettings = QuotaSettings()
+    s3: S3Settings = S3Settings()
     http: HttpSettings = HttpSettings()
     proxy: ProxySettings = ProxySettings()
+    disk: DiskSettings = DiskSettings()
     monitor: Monitor = Monitor()
     log: Log = Log()
 

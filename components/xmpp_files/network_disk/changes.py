@@ -7,7 +7,7 @@ import sqlite3
 from components.xmpp_files.intake import LONGEST_S
 from components.xmpp_files.network_disk import names, tree
 from components.xmpp_files.network_disk.errors import DiskError, Reason
-from components.xmpp_files.network_disk.schema import TOP
+from components.xmpp_files.network_disk.schema import PURPOSE, TOP
 from components.xmpp_files.network_disk.tree import Entry
 
 _SAME_NAMES = 1000
@@ -122,3 +122,34 @@ def _height(database: sqlite3.Connection, found: Entry) -> int:
         (found.id, found.store),
     ).fetchone()
     return int(height)
+
+
+def stores(database: sqlite3.Connection) -> list[str]:
+    """Return all stores that have something in their tree."""
+    return [store for (store,) in database.execute("SELECT DISTINCT store FROM entries")]
+
+
+def remove_store(database: sqlite3.Connection, store: str, now: int) -> None:
+    """Remove all that is in a tree; the purge frees the space."""
+    database.execute(
+        "UPDATE files SET expires = coalesce(slot_until + ?, ?)"
+        " WHERE id IN (SELECT file FROM entries WHERE store = ? AND file IS NOT NULL)",
+        (LONGEST_S + 600, now, store),
+    )
+    database.execute("DELETE FROM entries WHERE store = ?", (store,))
+
+
+def end_homeless(database: sqlite3.Connection, now: int, *, coming: bool = False) -> int:
+    """End files that were put here but have no name; return how many those were.
+
+    Args:
+        database: To change.
+        now: Seconds since 1970.
+        coming: Also those that are on their way: files of forms get their names in the end.
+
+    """
+    return database.execute(
+        "UPDATE files SET expires = ?1, slot_until = NULL WHERE purpose = ?2 AND expires IS NULL"
+        " AND (?3 OR slot_until IS NULL) AND NOT EXISTS (SELECT 1 FROM entries WHERE file = files.id)",
+        (now, PURPOSE, coming),
+    ).rowcount

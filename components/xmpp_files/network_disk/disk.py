@@ -85,6 +85,22 @@ class Disk:
         await self.stores.right(who, found.store)
         return found
 
+    async def details(self, found: Entry, now: int) -> tuple[list[Entry], list[Share]]:
+        """Return the path to an entry that somebody may see, and its shares."""
+        return await self.index.read(
+            lambda database: (tree.path_of(database, found), shares.of_entry(database, found.id, now))
+        )
+
+    async def opened(self, token: str, inside: int | None, after: str | None, now: int) -> tuple[Share, Entry, Page]:
+        """Return a share, its entry or one within, and a page of what is in that; the token is the permission."""
+
+        def look(database: sqlite3.Connection) -> tuple[Share, Entry, Page]:
+            found = shares.opened(database, token, inside, now)
+            below = tree.page(database, found.store, found.id, after, self.settings.page_entries)
+            return shares.get(database, token, now), found, below
+
+        return await self.index.read(look)
+
     async def uploads(self, who: str, now: int, after: str | None = None) -> uploads.Page:
         """Return a page of what somebody has uploaded, the latest first."""
         await self.stores.right(who, who)
@@ -177,6 +193,11 @@ class Disk:
         slot = Slot(file.id, kept, size, content_type, self.signer.uploader(who), until)
         log.info("disk-slot-granted", user=who, store=store, file=file.id[:6], size=size)
         return f"{self.url()}/{file.id}/{file_names.in_url(kept)}?slot={self.signer.token(slot)}"
+
+    async def give_back(self, file: File) -> None:
+        """Forget a reservation that nothing has come of."""
+        await self.storage.delete(file.id)  # a commit that was cancelled may have happened all the same
+        await self.index.give_back(file)
 
     async def settle(self, who: str, file: File, parent: int, name: str, size: int, now: int) -> Entry:
         """Give a stored file its real size and its place; if the folder is gone meanwhile, the top is."""

@@ -6,10 +6,10 @@ from components.xmpp_component.settings import Natural, Positive, Seconds, Table
 
 
 class DiskSettings(Table, frozen=True, kw_only=True):
-    """The network disk; `rooms` are services whose rooms have one, `share_s` 0 is for ever."""
+    """The network disk; `rooms` are services whose rooms have one; `share_s` 0 is for ever."""
 
     enabled: bool = True
-    rooms: tuple[str, ...] = ()
+    rooms: tuple[str, ...] = ("conference.{domain}",)
     entries: Positive = 100_000
     page_entries: Positive = 100
     login_timeout_s: Positive = 300

@@ -72,6 +72,12 @@ def of_store(database: sqlite3.Connection, store: str, now: int, after: str, lim
     return _page(database, "s.store = ?", store, now, after, limit)
 
 
+def of_entry(database: sqlite3.Connection, entry: int, now: int) -> list[Share]:
+    """Return the shares of an entry."""
+    rows = database.execute(f"SELECT {_COLUMNS} {_FROM} WHERE s.entry = ? AND {_RUNS} LIMIT 100", (entry, now))
+    return [Share(*row) for row in rows]
+
+
 def shared_with(database: sqlite3.Connection, recipient: str, now: int, after: str, limit: int) -> Sequence[Share]:
     """Return what others have shared with somebody, by token, those after a token."""
     return _page(database, "s.recipient = ?", recipient, now, after, limit)

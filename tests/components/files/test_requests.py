@@ -106,7 +106,7 @@ def service(server):
     settings = UploadSettings(domain="upload.montague.tld", max_file_bytes=50_000)
     access = Access((), settings.domain)
     return UploadService(
-        settings, Limits(0, 0, 0, 0), server.signer, server.index, server.storage, access, server.http.url
+        settings, Limits(0, 0, 0, 0), server.signer, server.index, server.storage, access, lambda: server.http.url
     )
 
 
