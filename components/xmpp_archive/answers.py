@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from xml.sax.saxutils import escape, quoteattr
 
+from components.xmpp_archive.batch import stamp
 from components.xmpp_archive.namespaces import MAM, RSM
 from components.xmpp_archive.query import Query
 from components.xmpp_archive.store import Page, Row
 
 #: Elements in one answer, roughly: the server's scanner has a limit.
 _MOST_TAGS = 8_000
-
-
-def stamp(milliseconds: int) -> str:
-    """Return a time as XEP-0082 writes it."""
-    moment = datetime.fromtimestamp(milliseconds // 1000, UTC)
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{milliseconds % 1000:03d}Z"
 
 
 def page(found: Page, query: Query, most_bytes: int) -> str:

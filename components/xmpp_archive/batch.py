@@ -5,20 +5,27 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TypeAlias
 from xml.etree import ElementTree as ET
+from xml.sax.saxutils import unescape
+from zlib import crc32
 
-from components.xmpp_archive.namespaces import ARCHIVE, CARBONS, CLIENT, HINTS, MAM, SID
+from components.xmpp_archive.namespaces import ARCHIVE, CARBONS, CLIENT, HINTS, MAM, RETRACT, SID
 from components.xmpp_archive.rules import is_kept
 from components.xmpp_archive.settings import Rules
+from components.xmpp_archive.tombstone import Retraction
 
 _MESSAGE = f"{{{CLIENT}}}message"
 _STANZA_ID = f"{{{SID}}}stanza-id"
 _LONGEST_ID = 255
+_QUOTES = {"&quot;": '"', "&apos;": "'"}
 _ID = re.compile(r"[0-9a-f]{12}")
 _TYPE = re.compile(r"<message (?:[a-z:]+=(?:'[^'<]*'|\"[^\"<]*\") )*?type=['\"]([a-z]+)['\"]")
+#: The `id` of a message, as it stands in its start tag.
+_MESSAGE_ID = re.compile(r"<message(?=\s)[^>]*?\sid=(?:'([^'<]*)'|\"([^\"<]*)\")")
 #: What has to be looked at before a message is kept.
-_TELLING = (HINTS, CARBONS, MAM)
+_TELLING = (HINTS, CARBONS, MAM, RETRACT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +42,10 @@ class Entry:
     room: bool = False
     groupchat: bool = False
     in_roster: bool = False
+    #: `reference` of the id by which others may speak of it, None in rooms.
+    reference: int | None = None
+    #: What it takes back.
+    retraction: Retraction | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +84,8 @@ def _entry(element: ET.Element, rules: Rules) -> Entry | None:
     stanza = element.text or ""
     room = element.get("room") == "true"
     if _is_plain(stanza, owner, ident, room):
-        return Entry(ident, owner, contact, stanza, room, room, element.get("roster") == "true")
+        in_roster = element.get("roster") == "true"
+        return Entry(ident, owner, contact, stanza, room, room, in_roster, None if room else reference_of(stanza))
     try:
         stamp_ms(ident)
         message = ET.fromstring(stanza)  # noqa: S314 - the server's scanner has refused what can do harm
@@ -93,7 +105,28 @@ def _entry(element: ET.Element, rules: Rules) -> Entry | None:
         room,
         message.get("type") == "groupchat",
         element.get("roster") == "true",
+        None if room else reference(_known_as(message)),
+        Retraction.of(message, ident) if RETRACT in stanza else None,
     )
+
+
+def _known_as(message: ET.Element) -> str | None:
+    """Return the id by which others speak of a message: of groupchat that of the room (XEP-0424 §5.1)."""
+    if message.get("type") != "groupchat":
+        return message.get("id")
+    room = (message.get("from") or "").partition("/")[0]
+    return next((one.get("id") for one in message.findall(_STANZA_ID) if one.get("by") == room), None)
+
+
+def reference(name: str | None) -> int | None:
+    """Return a number for an id that others have given, which may be long; different ids may share one."""
+    return crc32(name.encode()) if name else None
+
+
+def reference_of(stanza: str) -> int | None:
+    """Return `reference` of the id of a message that is no groupchat, without parsing it."""
+    match = _MESSAGE_ID.match(stanza)
+    return None if match is None else reference(unescape(match[1] or match[2] or "", _QUOTES))
 
 
 def _is_plain(stanza: str, owner: str, ident: str, room: bool) -> bool:
@@ -115,6 +148,12 @@ def stamp_ms(ident: str) -> int:
     if _ID.match(ident) is None:
         raise ValueError("the id does not begin with a time")
     return int(ident[:12], 16)
+
+
+def stamp(milliseconds: int) -> str:
+    """Return a time as XEP-0082 writes it."""
+    moment = datetime.fromtimestamp(milliseconds // 1000, UTC)
+    return f"{moment:%Y-%m-%dT%H:%M:%S}.{milliseconds % 1000:03d}Z"
 
 
 def first_id(milliseconds: int) -> str:

@@ -10,8 +10,9 @@ from typing import TypeVar
 
 import click
 
-from components.xmpp_archive.answers import result, stamp
-from components.xmpp_archive.batch import Erasure
+from components.xmpp_archive.answers import result
+from components.xmpp_archive.batch import Erasure, stamp
+from components.xmpp_archive.databases import database_for
 from components.xmpp_archive.errors import ArchiveError
 from components.xmpp_archive.preferences import Prefs
 from components.xmpp_archive.query import Query
@@ -25,8 +26,8 @@ _PAGE = 500
 
 def opened(config: Config) -> Store:
     """Return the store of a configuration, still closed."""
-    default = Prefs(config.preferences.default)
-    return Store(config.database, default, full=config.durability == "full", search=config.search.enabled)
+    full, search = config.durability == "full", config.search.enabled
+    return Store(database_for(config.url, config.database, full=full, search=search), Prefs(config.preferences.default))
 
 
 def _with_store(config: Config, work: Callable[[Store], Awaitable[T]]) -> T:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from components.xmpp_component.config import check_addresses, checked_server, co
 from components.xmpp_component.environment import Tables, has_any, is_supervised, merged
 
 __all__ = ["load"]
+
+_ENV = re.compile(r"\$\{env:([^}]*)\}")
 
 
 def load(path: Path | None, environ: Mapping[str, str] = os.environ) -> Config:
@@ -32,7 +35,7 @@ def load(path: Path | None, environ: Mapping[str, str] = os.environ) -> Config:
     if is_supervised(environ):
         tables = merged(tables, _told(tables, environ))
     with complaints(path):
-        return _checked(msgspec.convert(tables, Config), folder_of(path))
+        return _checked(msgspec.convert(tables, Config), folder_of(path), environ)
 
 
 def _told(tables: Tables, environ: Mapping[str, str]) -> Tables:
@@ -43,8 +46,21 @@ def _told(tables: Tables, environ: Mapping[str, str]) -> Tables:
     return {"server": server} | environment.data(environ)
 
 
-def _checked(config: Config, folder: Path) -> Config:
+def _checked(config: Config, folder: Path, environ: Mapping[str, str]) -> Config:
+    if config.url and not config.url.startswith("postgresql://"):
+        raise ValueError('url: must begin with "postgresql://"')
     if config.pages.default > config.pages.most:
         raise ValueError("pages.default: must not be more than pages.most")
     check_addresses("monitor.listen", *config.monitor.listen)
-    return replace(config, data_dir=str(folder / config.data_dir), server=checked_server(config.server, folder))
+    return replace(
+        config,
+        data_dir=str(folder / config.data_dir),
+        url=_ENV.sub(lambda match: _variable(match[1], environ), config.url),
+        server=checked_server(config.server, folder),
+    )
+
+
+def _variable(name: str, environ: Mapping[str, str]) -> str:
+    if name not in environ:
+        raise ValueError(f"url: the environment has no {name}")
+    return environ[name]

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TypeAlias
 
-from sqlalchemy import ColumnElement, Connection, TextClause, func, select, text
+from sqlalchemy import Connection, func, select
 
 from components.xmpp_archive.batch import first_id
+from components.xmpp_archive.database import Condition, Database
 from components.xmpp_archive.query import Query
-from components.xmpp_archive.search import matches
 from components.xmpp_archive.tables import entries, owners
 from components.xmpp_component.errors import RequestError
 
-Conditions: TypeAlias = list[ColumnElement[bool] | TextClause]
+Conditions: TypeAlias = list[Condition]
 
 #: Ranges are counted as far as this; larger ones have no count in the answer (XEP-0059 §2.6 allows it).
 COUNTED = 10_000
@@ -38,20 +38,19 @@ def check_ids(database: Connection, owner: int, query: Query) -> None:
             raise RequestError("item-not-found", "cancel", "There is no entry of this id")
 
 
-def conditions(owner: int, query: Query) -> Conditions:
+def conditions(tables: Database, owner: int, query: Query) -> Conditions:
     """Return what the rows of the whole range fulfil."""
     column = entries.c
     wanted: Conditions = [column.owner == owner]
     if query.contact is not None:
         bare, _, resource = query.contact.partition("/")
-        # Else SQLite would walk through the whole archive, as that is in the right order, too.
-        wanted.append(text("unlikely(entries.contact = :contact)").bindparams(contact=bare))
+        wanted.append(tables.is_contact(bare))
         if resource:
             wanted.append(column.resource == resource)
     if query.ids:
         wanted.append(column.id.in_(query.ids))
-    if query.text is not None:
-        wanted.append(matches(owner, query.text))
+    if query.text is not None and tables.texts is not None:
+        wanted.append(tables.texts.matches(owner, query.text))
     if not query.groupchat:
         wanted.append(column.groupchat.is_(False))
     if query.after_id is not None:

@@ -62,6 +62,7 @@ class Config(Table, frozen=True, kw_only=True):
     """The whole file."""
 
     data_dir: str = "var/archive"
+    url: str = ""
     durability: Literal["process", "full"] = "process"
     server: Server = Server()
     rules: Rules = Rules()

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TypeAlias
+
 from sqlalchemy import (
+    BigInteger,
     Boolean,
     Column,
+    ColumnElement,
     ForeignKey,
     Index,
     Integer,
@@ -12,9 +16,10 @@ from sqlalchemy import (
     String,
     Table,
     Text,
-    bindparam,
+    literal_column,
 )
-from sqlalchemy.dialects import sqlite
+
+VERSION = 2
 
 metadata = MetaData()
 
@@ -28,25 +33,37 @@ owners = Table(
     Column("prefs", Text),
 )
 
+
+def _ordered(length: int) -> String:
+    """Texts that are ordered by their bytes, in all databases."""
+    return String(length).with_variant(String(length, collation="C"), "postgresql")
+
+
+_REFERENCE_IS_SET: ColumnElement[bool] = literal_column("reference IS NOT NULL")
+
 #: The messages. Those of an archive are next to one another in the order of their ids, which is that of time.
+#: `reference` is `batch.reference` of the id by which others speak of a message; none in the archives of rooms, where
+#: that is `id`.
 entries = Table(
     "entries",
     metadata,
     Column("owner", Integer, ForeignKey("owners.number"), primary_key=True),
-    Column("id", String(255), primary_key=True),
-    Column("contact", String(2047), nullable=False),
+    Column("id", _ordered(255), primary_key=True),
+    Column("contact", _ordered(2047), nullable=False),
     Column("resource", String(1023), nullable=False),
     Column("groupchat", Boolean, nullable=False),
     Column("stanza", Text, nullable=False),
+    Column("reference", BigInteger),
     Index("entries_by_contact", "owner", "contact", "id"),
+    Index(
+        "entries_by_reference",
+        "owner",
+        "reference",
+        sqlite_where=_REFERENCE_IS_SET,
+        postgresql_where=_REFERENCE_IS_SET,
+    ),
     sqlite_with_rowid=False,
 )
 
-_COLUMNS = ("owner", "id", "contact", "resource", "groupchat", "stanza")
-#: Adds an entry unless it is there; compiled once. Its parameters are tuples in the order of the columns.
-ADD_ENTRY = str(
-    sqlite.insert(entries)
-    .values({name: bindparam(name) for name in _COLUMNS})
-    .on_conflict_do_nothing()
-    .compile(dialect=sqlite.dialect(paramstyle="qmark"))
-)
+#: A row of `entries`, in the order of the columns.
+Values: TypeAlias = tuple[int, str, str, str, bool, str, int | None]

@@ -8,9 +8,15 @@ from pathlib import Path
 import pytest
 
 from components.xmpp_archive.batch import Entry
+from components.xmpp_archive.database import Database
+from components.xmpp_archive.postgresql import PostgresDatabase
 from components.xmpp_archive.preferences import Prefs
+from components.xmpp_archive.sqlite import SqliteDatabase
 from components.xmpp_archive.store import Store
+from tests.postgres import PostgresServer, postgres
 from tests.raw import abort_all
+
+__all__ = ["postgres"]
 
 OWNER, OTHER = "romeo@example.org", "juliet@example.org/balcony"
 #: 2024-01-01T00:00:00Z
@@ -36,9 +42,21 @@ async def no_connection_left() -> AsyncIterator[None]:
     await abort_all()
 
 
-@pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[Store]:
-    store = Store(tmp_path / "archive.db", Prefs("always"))
+KINDS = ("sqlite", "postgresql")
+
+
+async def database_of(kind: str, request: pytest.FixtureRequest, folder: Path, *, search: bool = False) -> Database:
+    """An empty database of a kind, still closed."""
+    if kind == "sqlite":
+        return SqliteDatabase(folder / "archive.db", search=search)
+    server: PostgresServer = request.getfixturevalue("postgres")
+    return PostgresDatabase(await server.new_database(), search=search)
+
+
+@pytest.fixture(params=KINDS)
+async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Store]:
+    """An open store of each kind."""
+    store = Store(await database_of(request.param, request, tmp_path), Prefs("always"))
     await store.open()
     yield store
     await store.close()

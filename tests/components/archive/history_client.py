@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from xml.etree import ElementTree as ET
 
 import slixmpp
 
@@ -17,13 +18,22 @@ async def features(client: SlixClient, jid: str) -> set[str]:
     return set(info["disco_info"]["features"])
 
 
+async def opens(client: SlixClient, room: slixmpp.JID, nick: str) -> None:
+    """Make an instant room (XEP-0045 §10.1.2)."""
+    await client.plugin["xep_0045"].join_muc_wait(room, nick)
+    iq = client.make_iq_set(ito=room)
+    query = ET.SubElement(iq.xml, "{http://jabber.org/protocol/muc#owner}query")
+    ET.SubElement(query, "{jabber:x:data}x", {"type": "submit"})
+    await iq.send()
+
+
 async def main(port: int) -> None:
     door = ("127.0.0.1", port)
     romeo, juliet = [await SlixClient(user, plugins=MAM_PLUGINS).online(door) for user in ("romeo", "juliet")]
     romeo.say("juliet@localhost", "wherefore")
     await juliet.hears_text("wherefore")
     room = slixmpp.JID("coven@conference.localhost")
-    await romeo.plugin["xep_0045"].join_muc_wait(room, "hag")
+    await opens(romeo, room, "hag")
     romeo.send_message(mto=room, mbody="bubble", mtype="groupchat")
     await romeo.hears_text("bubble", "groupchat")
     for jid in ("romeo@localhost", str(room)):

@@ -13,6 +13,7 @@ from click.testing import CliRunner
 from components.xmpp_archive.main import main
 from components.xmpp_archive.preferences import Prefs
 from components.xmpp_archive.query import Query
+from components.xmpp_archive.sqlite import SqliteDatabase
 from components.xmpp_archive.store import Store
 from tests.components.archive.conftest import OWNER, entry
 
@@ -26,7 +27,7 @@ def config(tmp_path: Path) -> Path:
 
 
 async def fill(folder: Path) -> None:
-    store = Store(folder / "archive.db", Prefs("always"))
+    store = Store(SqliteDatabase(folder / "archive.db"), Prefs("always"))
     await store.open()
     await store.write([entry(number) for number in range(1201)])
     await store.close()
@@ -59,7 +60,7 @@ def test_erase_and_purge(config: Path) -> None:
 
 def test_a_running_program_gets_over_it(tmp_path: Path, config: Path) -> None:
     async def work() -> None:
-        store = Store(tmp_path / "archive.db", Prefs("always"))
+        store = Store(SqliteDatabase(tmp_path / "archive.db"), Prefs("always"))
         await store.open()
         await store.write([entry(2000)])  # it remembers the owner now
         await asyncio.to_thread(run, config, "erase", OWNER, "--yes")

@@ -37,6 +37,8 @@ def test_the_example_shows_the_defaults(tmp_path: Path) -> None:
         ("[server]\nsecret_file = 'missing'", "cannot be read"),
         ("[server]\nsecret = 'a'\n[pages]\ndefault = 60\nmost = 50", "must not be more"),
         ("[server]\nsecret = 'a'\n[pages]\nmost = 0", "pages.most"),
+        ("url = 'mysql://a'\n[server]\nsecret = 'a'", "must begin with"),
+        ("url = 'postgresql://${env:NO_SUCH_NAME}@a/b'\n[server]\nsecret = 'a'", "NO_SUCH_NAME"),
     ],
 )
 def test_mistakes(tmp_path: Path, text: str, complaint: str) -> None:

@@ -8,16 +8,16 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from xml.etree import ElementTree as ET
 
 import pytest
 import slixmpp
 from slixmpp.exceptions import IqError
 
+from tests.components.archive.history_client import MAM_PLUGINS, opens
 from tests.components.archive.running import ArchiveProcess, pair
-from tests.interop.slix import PLUGINS, SlixClient
+from tests.interop.slix import SlixClient
 from tests.peers import ROOT, ServerProcess
-
-MAM_PLUGINS = (*PLUGINS, "xep_0059", "xep_0313", "xep_0359", "xep_0441")
 
 
 @pytest.fixture(scope="module")
@@ -102,7 +102,7 @@ async def test_a_room(running: tuple[ServerProcess, ArchiveProcess]) -> None:
     server, _ = running
     nurse = await client(server, "nurse", "room")
     room = slixmpp.JID("coven@conference.localhost")
-    await nurse.plugin["xep_0045"].join_muc_wait(room, "hag")
+    await opens(nurse, room, "hag")
     for text in ("boil", "bubble"):
         nurse.send_message(mto=room, mbody=text, mtype="groupchat")
     await nurse.hears_text("bubble", "groupchat")
@@ -110,6 +110,49 @@ async def test_a_room(running: tuple[ServerProcess, ArchiveProcess]) -> None:
     assert texts(results) == ["boil", "bubble"]
     assert {str(one["mam_result"]["forwarded"]["stanza"]["from"]) for one in results} == {f"{room}/hag"}
     await nurse.offline()
+
+
+def retracting(message: slixmpp.Message, target: str) -> None:
+    ET.SubElement(message.xml, "{urn:xmpp:message-retract:1}retract", {"id": target})
+    message.send()
+
+
+async def test_what_is_retracted(running: tuple[ServerProcess, ArchiveProcess]) -> None:
+    server, _ = running
+    romeo, paris = await client(server, "romeo", "sorry"), await client(server, "paris", "sorry")
+    secret = romeo.make_message(mto=slixmpp.JID("paris@localhost"), mbody="juliet is alive", mtype="chat")
+    secret["id"] = "secret-1"
+    secret.send()
+    await paris.hears_text("juliet is alive")
+    retracting(paris.make_message(mto=slixmpp.JID("romeo@localhost"), mbody="not yours", mtype="chat"), "secret-1")
+    await romeo.hears_text("not yours")
+    with_paris = await romeo.plugin["xep_0313"].retrieve(with_jid=slixmpp.JID("paris@localhost"))
+    assert "juliet is alive" in texts(with_paris["mam"]["results"])
+    retracting(romeo.make_message(mto=slixmpp.JID("paris@localhost"), mbody="forget it", mtype="chat"), "secret-1")
+    await paris.hears_text("forget it")
+    room = slixmpp.JID("tomb@conference.localhost")
+    await opens(romeo, room, "romeo")
+    await paris.plugin["xep_0045"].join_muc_wait(room, "paris")
+    paris.send_message(mto=room, mbody="a fight!", mtype="groupchat")
+    await romeo.hears_text("a fight!", "groupchat")
+    (said,) = (await romeo.plugin["xep_0313"].retrieve(jid=room))["mam"]["results"]
+    iq = romeo.make_iq_set(ito=room)
+    moderate = ET.SubElement(iq.xml, "{urn:xmpp:message-moderate:1}moderate", {"id": said["mam_result"]["id"]})
+    ET.SubElement(moderate, "{urn:xmpp:message-retract:1}retract")
+    await iq.send()
+    for one, jid, gone in (
+        (romeo, None, "juliet is alive"),
+        (paris, None, "juliet is alive"),
+        (paris, room, "a fight!"),
+    ):
+        results = [result async for result in one.plugin["xep_0313"].iterate(jid=jid)]
+        stanzas = [result["mam_result"]["forwarded"]["stanza"] for result in results]
+        assert gone not in [stanza["body"] for stanza in stanzas]
+        tombs = [stanza for stanza in stanzas if stanza.xml.find("{urn:xmpp:message-retract:1}retracted") is not None]
+        assert len(tombs) == 1
+        assert any(stanza.xml.find("{urn:xmpp:message-retract:1}retract") is not None for stanza in stanzas)
+    await romeo.offline()
+    await paris.offline()
 
 
 async def test_the_server_runs_it_and_search_works(tmp_path: Path) -> None:

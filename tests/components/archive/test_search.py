@@ -12,14 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import create_engine
 
-from components.xmpp_archive import search
 from components.xmpp_archive.batch import Entry, Erasure
 from components.xmpp_archive.preferences import Prefs
 from components.xmpp_archive.query import Query
+from components.xmpp_archive.search import Fts5, body_of, words_of
 from components.xmpp_archive.settings import Keep
 from components.xmpp_archive.store import Store
 from components.xmpp_component.errors import RequestError
-from tests.components.archive.conftest import OWNER, START_MS, entry
+from tests.components.archive.conftest import KINDS, OWNER, START_MS, database_of, entry
 
 OTHER = "mercutio@example.org"
 SAID = ("A plague o' both your houses", "Wherefore art thou Romeo", "É l'allodola & non l'usignolo", "romeo, ROMEO!")
@@ -30,9 +30,9 @@ def saying(number: int, text: str, owner: str = OWNER) -> Entry:
     return replace(entry(number, owner), stanza=stanza)
 
 
-@pytest.fixture
-async def searched(tmp_path: Path) -> AsyncIterator[Store]:
-    store = Store(tmp_path / "archive.db", Prefs("always"), search=True)
+@pytest.fixture(params=KINDS)
+async def searched(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Store]:
+    store = Store(await database_of(request.param, request, tmp_path, search=True), Prefs("always"))
     await store.open()
     await store.write([saying(number, text) for number, text in enumerate(SAID)])
     await store.write([saying(0, SAID[0]), saying(9, "Romeo", OTHER)])  # one again, one of another
@@ -85,17 +85,17 @@ async def test_what_is_gone_is_not_found(searched: Store) -> None:
 
 def test_secrets_have_no_text() -> None:
     stanza = "<message xmlns='jabber:client'><encrypted xmlns='a'/><body>look elsewhere</body></message>"
-    assert search.body_of(stanza) == ""
+    assert body_of(stanza) == ""
 
 
 @given(st.text(max_size=40))
 def test_nothing_typed_is_an_operator(text: str) -> None:
     try:
-        asked = search.expression(1, text.replace("\0", ""))
+        asked = Fts5().expression(1, words_of(text.replace("\0", "")))
     except RequestError:
         return
     engine = create_engine("sqlite://")
     with engine.connect() as database:
-        database.exec_driver_sql(search.CREATE)
+        Fts5().create(database)
         database.exec_driver_sql("SELECT id FROM texts WHERE texts MATCH ?", (asked,)).all()
     engine.dispose()

@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from components.xmpp_archive.batch import Erasure
+from components.xmpp_archive.batch import Erasure, reference
 from components.xmpp_archive.errors import ArchiveError
 from components.xmpp_archive.preferences import Prefs
 from components.xmpp_archive.query import Query
 from components.xmpp_archive.settings import Keep
+from components.xmpp_archive.sqlite import SqliteDatabase
 from components.xmpp_archive.store import Page, Store
 from components.xmpp_component.errors import RequestError
 from tests.components.archive.conftest import OTHER, OWNER, START_MS, entry, ident
@@ -117,18 +118,52 @@ async def test_retention(store: Store) -> None:
 
 async def test_reopened(tmp_path: Path) -> None:
     for number in range(3):
-        store = Store(tmp_path / "archive.db", Prefs("always"))
+        store = Store(SqliteDatabase(tmp_path / "archive.db"), Prefs("always"))
         await store.open()
         await store.write([entry(number)])
         assert len((await store.page(OWNER, Query())).rows) == number + 1
         await store.close()
 
 
+async def test_a_file_of_version_1_learns_by_which_ids_others_speak_of_messages(tmp_path: Path) -> None:
+    path = tmp_path / "archive.db"
+    stanza = "<message xmlns='jabber:client' id='m{}' type='chat'><body>a</body></message>"
+    with sqlite3.connect(path) as database:
+        database.executescript(
+            """
+            CREATE TABLE owners (number INTEGER NOT NULL PRIMARY KEY, jid VARCHAR(3071) NOT NULL UNIQUE,
+                room BOOLEAN NOT NULL, prefs TEXT);
+            CREATE TABLE entries (owner INTEGER NOT NULL REFERENCES owners (number), id VARCHAR(255) NOT NULL,
+                contact VARCHAR(2047) NOT NULL, resource VARCHAR(1023) NOT NULL, groupchat BOOLEAN NOT NULL,
+                stanza TEXT NOT NULL, PRIMARY KEY (owner, id)) WITHOUT ROWID;
+            CREATE INDEX entries_by_contact ON entries (owner, contact, id);
+            PRAGMA user_version=1;
+            """
+        )
+        database.executemany("INSERT INTO owners VALUES (?, ?, ?, NULL)", [(1, OWNER, False), (2, "a room", True)])
+        rows = [(owner, ident(n), "a@b", "", owner == 2, stanza.format(n)) for owner in (1, 2) for n in range(3)]
+        database.executemany("INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?)", rows)
+    database.close()
+    store = Store(SqliteDatabase(path), Prefs("always"))
+    await store.open()
+    assert numbers(await store.page(OWNER, Query())) == [0, 1, 2]
+    await store.write([entry(3)])
+    await store.close()
+    with sqlite3.connect(path) as database:
+        found = database.execute("SELECT owner, reference FROM entries ORDER BY owner, id").fetchall()
+        (plan,) = database.execute(
+            "EXPLAIN QUERY PLAN SELECT id FROM entries WHERE owner = 1 AND reference = 2"
+        ).fetchall()
+    database.close()
+    assert found == [*((1, reference(f"m{n}")) for n in range(3)), (1, None), *((2, None) for _ in range(3))]
+    assert "entries_by_reference" in plan[3]
+
+
 async def test_newer_schema(tmp_path: Path) -> None:
     with sqlite3.connect(tmp_path / "archive.db") as database:
         database.execute("PRAGMA user_version=99")
     database.close()
-    store = Store(tmp_path / "archive.db", Prefs("always"))
+    store = Store(SqliteDatabase(tmp_path / "archive.db"), Prefs("always"))
     with pytest.raises(ArchiveError, match="newer"):
         await store.open()
     await store.close()
@@ -142,10 +177,8 @@ async def test_a_failed_batch_leaves_nothing(store: Store) -> None:
     assert numbers(await store.page("new@example.org", Query())) == [1]
 
 
-async def test_the_last_of_many(tmp_path: Path) -> None:
+async def test_the_last_of_many(store: Store) -> None:
     """The time of a page does not grow with the archive; 60,000 entries here."""
-    store = Store(tmp_path / "archive.db", Prefs("always"))
-    await store.open()
     await store.write([entry(number) for number in range(60_000)])
     for query in (
         Query(before=""),
@@ -159,4 +192,3 @@ async def test_the_last_of_many(tmp_path: Path) -> None:
         begin = time.perf_counter()
         assert len((await store.page(OWNER, query)).rows) == (0 if query.contact == "nurse@example.org" else 50)
         assert time.perf_counter() - begin < 0.1, query
-    await store.close()

@@ -368,6 +368,7 @@ def test_disco(scene: Scene) -> None:
     assert query is not None
     features = {one.get("var") for one in query.findall("feature", DISCO_INFO)}
     assert {MAM, f"{MAM}#extended", "urn:xmpp:sid:0"} <= features
+    assert {"urn:xmpp:message-retract:1", "urn:xmpp:message-retract:1#tombstone"} <= features
 
 
 ROOM = "coven@chat.example.org"
@@ -408,6 +409,27 @@ def test_rooms(coven: Scene) -> None:
     coven.answers(request, RESULT)
     message, result = juliet.hears()
     assert (message.get("from"), result.get("from")) == (ROOM, ROOM)
+
+
+def test_what_moderators_retract_is_told_to_the_archive(coven: Scene) -> None:
+    romeo = coven.world.clients[ROMEO]
+    romeo.says(f"<message to='{ROOM}' type='groupchat' id='m'><body>boil</body></message>")
+    (entry,) = coven.entries()
+    romeo.hears()
+    inside = "<retract xmlns='urn:xmpp:message-retract:1'/><reason>no cooking</reason>"
+    moderate = f"<moderate xmlns='urn:xmpp:message-moderate:1' id='{entry.get('id')}'>{inside}</moderate>"
+    romeo.says(f"<iq type='set' id='x' to='{ROOM}'>{moderate}</iq>")
+    (retraction,) = coven.entries()
+    assert (retraction.get("owner"), retraction.get("with"), retraction.get("room")) == (ROOM, ROOM, "true")
+    kept = parse((retraction.text or "").encode())
+    assert (kept.get("from"), kept.get("type")) == (ROOM, "groupchat")
+    retract = kept.find("retract", "urn:xmpp:message-retract:1")
+    stamped = kept.find("stanza-id", "urn:xmpp:sid:0")
+    assert retract is not None
+    assert stamped is not None
+    assert (retract.get("id"), stamped.get("id")) == (entry.get("id"), retraction.get("id"))
+    heard = next(one for one in romeo.hears() if one.name == "message")
+    assert heard.find("stanza-id", "urn:xmpp:sid:0") is not None
 
 
 def test_closed_rooms_and_no_rooms(coven: Scene) -> None:

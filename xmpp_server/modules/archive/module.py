@@ -23,6 +23,8 @@ from xmpp_server.stanzas.message import MessageType
 
 log = structlog.get_logger()
 
+RETRACT = "urn:xmpp:message-retract:1"
+
 
 class ArchiveConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Which component the archive is, and what is done while it is away."""
@@ -55,7 +57,7 @@ class Archive(Module):
         Xep(431, "0.2.0", "by the archive component, of accounts, if configured"),
         Xep(441, "0.2.0", "by the archive component"),
     )
-    account_features = FEATURES
+    account_features = (*FEATURES, RETRACT, f"{RETRACT}#tombstone")
     needs = (StableIds,)
     enabled_by_default = False
     enabled_with_component = True

@@ -12,7 +12,7 @@ from xmpp_server.modules.archive import protocol
 from xmpp_server.modules.archive.asking import TAGS, Asking
 from xmpp_server.modules.archive.handover import Handover
 from xmpp_server.modules.muc import Muc
-from xmpp_server.modules.muc.hooks import RoomDisco, RoomMessage
+from xmpp_server.modules.muc.hooks import Announced, RoomDisco, RoomMessage
 from xmpp_server.modules.muc.roles import Affiliation
 from xmpp_server.modules.muc.rooms import OpenRoom
 from xmpp_server.modules.muc.wire import NOT_IN_MESSAGES, copies, inner_of, lang_of, occupant_id
@@ -30,6 +30,7 @@ class Rooms:
         self._handover = handover
         self._asking = asking
         muc.hooks.message.add(self._keep, Order.ARCHIVE)
+        muc.hooks.announced.add(self._retract)
         muc.hooks.room_disco.add(self._describe)
         muc.hooks.destroyed.add(lambda event: handover.add(protocol.erasure(event.jid)))
         muc.service.request.add(self._ask, Order.DELIVER)
@@ -52,6 +53,12 @@ class Rooms:
             "message", occupant.jid, inner, (), kind="groupchat", id=stanza.id or ident, lang=lang_of(stanza)
         )
         self._handover.add(protocol.entry(ident, room, occupant.jid, shown.stanza, room=True), stanza.receipt)
+
+    def _retract(self, event: Announced) -> None:
+        """Keep what moderators do, even where there is no room for more: the archive has to forget something."""
+        room = event.open.room.jid
+        entry = protocol.entry(event.stable_id, room, room, event.stanza, room=True)
+        self._handover.add(entry, event.request.receipt)
 
     @staticmethod
     def _describe(event: RoomDisco) -> None:

@@ -66,6 +66,19 @@ class RoomMessage:
         self.extra_tags: list[str] = []
 
 
+class Announced:
+    """The room itself says to all what is worth keeping; `request` is what it was told to by a client."""
+
+    __slots__ = ("open", "request", "stable_id", "stanza")
+
+    def __init__(self, open_: OpenRoom, stanza: Stanza, stable_id: str, request: Stanza) -> None:
+        self.open = open_
+        #: Without `to`; the id that the room gives it is in there (XEP-0359).
+        self.stanza = stanza
+        self.stable_id = stable_id
+        self.request = request
+
+
 class Direct:
     """A message for the room itself that is no groupchat: an invitation, a form. Who takes it, consumes it."""
 
@@ -148,6 +161,8 @@ class MucHooks:
         """Presence for the service itself has come (`presences`)."""
         self.message: Filter[RoomMessage] = Filter()
         """For each groupchat message, before it is reflected (`messages`); ARCHIVE is where an archive takes it."""
+        self.announced: Notify[Announced] = Notify()
+        """Before the room itself says what is worth keeping: that something was retracted (`moderation`)."""
         self.direct: Filter[Direct] = Filter()
         """For messages to the room itself (`messages`); what nobody takes is refused."""
         self.bounced: Notify[Direct] = Notify()

@@ -6,7 +6,7 @@ from xmpp_server.core.iq import IqRequest, To
 from xmpp_server.errors import Condition, StanzaError
 from xmpp_server.jid import JID
 from xmpp_server.modules.muc.history import Line
-from xmpp_server.modules.muc.hooks import RoomDisco
+from xmpp_server.modules.muc.hooks import Announced, RoomDisco
 from xmpp_server.modules.muc.module import Muc
 from xmpp_server.modules.muc.retraction import RETRACT, bury
 from xmpp_server.modules.muc.roles import Role
@@ -14,7 +14,7 @@ from xmpp_server.modules.muc.rooms import OpenRoom
 from xmpp_server.modules.muc.wire import of_element
 from xmpp_server.stanzas.iq import IqType
 from xmpp_server.xml.element import Element
-from xmpp_server.xml.namespaces import CLIENT, OCCUPANT_ID
+from xmpp_server.xml.namespaces import CLIENT, OCCUPANT_ID, SID
 
 MODERATE, MODERATE_0 = "urn:xmpp:message-moderate:1", "urn:xmpp:message-moderate:0"
 RETRACT_0, FASTEN = "urn:xmpp:message-retract:0", "urn:xmpp:fasten:0"
@@ -40,13 +40,15 @@ class Moderation:
         seat = room.occupants.seats.get(sender)
         by = room.jid if seat is None else seat.occupant.jid
         ident = self._muc.occupant_id(room.jid, sender.bare)
-        announcement = _announcement(stable_id, by, ident, reason)
-        message = Element("message", CLIENT, {"type": "groupchat", "id": self._muc.host.ids.new()})
-        message.children.extend(announcement)
+        own_id = self._muc.host.ids.new()
+        message = Element("message", CLIENT, {"type": "groupchat", "id": own_id})
+        message.children.extend(_announcement(stable_id, by, ident, reason))
+        message.add("stanza-id", SID, by=str(room.jid), id=own_id)
         retracted = Element("retracted", RETRACT, {"id": message.attrs["id"]})
         _moderated(retracted, by, ident, reason)
         now = self._muc.host.utcnow()
         written = of_element(message, room.jid)
+        self._muc.hooks.announced.fire(Announced(open_, written.stanza, own_id, request.stanza))
         if bury(room, stable_id, retracted, now, lambda _: True):
             room.history.add(Line(now, written.head, written.tail), room.config.history)
         self._muc.service.after_answer(lambda: self._muc.broadcast.deliver(written, room.everybody()))

@@ -1,0 +1,157 @@
+"""SQLite in WAL mode: one thread that writes and one that reads."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TypeVar
+
+from sqlalchemy import Connection, Engine, bindparam, create_engine, event, text
+from sqlalchemy.dialects import sqlite
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.schema import CreateIndex
+
+from components.xmpp_archive.batch import reference_of
+from components.xmpp_archive.database import Condition
+from components.xmpp_archive.errors import ArchiveError
+from components.xmpp_archive.search import Fts5
+from components.xmpp_archive.tables import VERSION, Values, entries, metadata
+
+T = TypeVar("T")
+
+_BUSY_S = 30
+#: Adds an entry unless it is there; compiled once. Its parameters are tuples in the order of the columns.
+_ADD = str(
+    sqlite.insert(entries)
+    .values({column.name: bindparam(column.name) for column in entries.columns})
+    .on_conflict_do_nothing()
+    .compile(dialect=sqlite.dialect(paramstyle="qmark"))
+)
+_MIGRATED = 5000
+
+
+class SqliteDatabase:
+    """One file."""
+
+    def __init__(self, path: Path, *, full: bool = False, search: bool = False) -> None:
+        """Take the path; `full` commits survive a power cut, not only the end of the process."""
+        self.texts = Fts5() if search else None
+        self._path = path
+        self._synchronous = "FULL" if full else "NORMAL"
+        self._writing = ThreadPoolExecutor(1, "archive-writer")
+        self._reading = ThreadPoolExecutor(1, "archive-reader")
+        self._engine: Engine | None = None
+        self._writer: Connection | None = None
+        self._reader: Connection | None = None
+
+    async def open(self) -> None:
+        """Open or make the file."""
+        await _on(self._writing, self._open_writer)
+        await _on(self._reading, self._open_reader)
+
+    async def close(self) -> None:
+        """Close it; what was handed over before is committed."""
+        for thread, database in ((self._reading, self._reader), (self._writing, self._writer)):
+            if database is not None:
+                await _on(thread, database.close)
+            thread.shutdown()
+        if self._engine is not None:
+            self._engine.dispose()
+
+    async def write(self, work: Callable[[Connection], T]) -> T:
+        """Do something in a transaction, in the writer's thread."""
+
+        def run() -> T:
+            assert self._writer is not None  # noqa: S101
+            with self._writer.begin():
+                return work(self._writer)
+
+        return await _on(self._writing, run)
+
+    async def read(self, work: Callable[[Connection], T]) -> T:
+        """Do something in the reader's thread."""
+
+        def run() -> T:
+            assert self._reader is not None  # noqa: S101
+            with self._reader.begin():
+                return work(self._reader)
+
+        return await _on(self._reading, run)
+
+    def insert(self, database: Connection, rows: Sequence[Values]) -> int:
+        """Add what is not there."""
+        if self.texts is None:
+            return database.exec_driver_sql(_ADD, list(rows)).rowcount
+        new = [row for row in rows if database.exec_driver_sql(_ADD, row).rowcount == 1]
+        for owner, ident, _, _, _, stanza, _ in new:
+            self.texts.add(database, owner, ident, stanza)
+        return len(new)
+
+    def is_contact(self, bare: str) -> Condition:
+        """Else SQLite would walk through the whole archive, as that is in the right order, too."""
+        return text("unlikely(entries.contact = :contact)").bindparams(contact=bare)
+
+    def _open_writer(self) -> None:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        connect_args = {"check_same_thread": False, "timeout": _BUSY_S}
+        engine = create_engine(f"sqlite:///{self._path}", connect_args=connect_args)
+        pragmas = (
+            "journal_mode=WAL",
+            f"synchronous={self._synchronous}",
+            "cache_size=-16384",
+            "foreign_keys=ON",
+            "secure_delete=FAST",  # what was retracted must not stay in the file
+        )
+
+        @event.listens_for(engine, "connect")
+        def prepare(raw: object, _record: object) -> None:
+            cursor = raw.cursor()  # type: ignore[attr-defined]
+            for pragma in pragmas:
+                cursor.execute(f"PRAGMA {pragma}")
+            cursor.close()
+
+        self._engine = engine
+        writer = engine.connect()
+        with writer.begin():
+            self._upgrade(writer)
+        self._writer = writer
+
+    def _upgrade(self, writer: Connection) -> None:
+        version = writer.exec_driver_sql("PRAGMA user_version").scalar_one()
+        if version > VERSION:
+            raise ArchiveError(f"{self._path} is of a newer version of this program")
+        if version == 1:
+            _add_references(writer)
+        metadata.create_all(writer)
+        if self.texts is not None:
+            self.texts.create(writer)
+        writer.exec_driver_sql(f"PRAGMA user_version={VERSION}")
+
+    def _open_reader(self) -> None:
+        assert self._engine is not None  # noqa: S101
+        self._reader = self._engine.connect()
+
+
+def _add_references(writer: Connection) -> None:
+    """Bring version 1 up: it did not know by which ids others speak of messages."""
+    writer.exec_driver_sql("ALTER TABLE entries ADD COLUMN reference BIGINT")
+    some = (
+        "SELECT e.owner, e.id, e.stanza FROM entries e JOIN owners o ON o.number = e.owner "
+        "WHERE o.room = 0 AND e.groupchat = 0 AND (e.owner, e.id) > (?, ?) ORDER BY e.owner, e.id LIMIT ?"
+    )
+    last = (0, "")
+    while rows := writer.exec_driver_sql(some, (*last, _MIGRATED)).all():
+        values = [(reference_of(row.stanza), row.owner, row.id) for row in rows]
+        writer.exec_driver_sql("UPDATE entries SET reference = ? WHERE owner = ? AND id = ?", values)
+        last = (rows[-1].owner, rows[-1].id)
+    for index in entries.indexes:
+        writer.execute(CreateIndex(index, if_not_exists=True))
+
+
+async def _on(thread: ThreadPoolExecutor, work: Callable[[], T]) -> T:
+    try:
+        return await asyncio.get_running_loop().run_in_executor(thread, work)
+    except (SQLAlchemyError, OSError) as error:
+        raise ArchiveError(str(error)) from error
