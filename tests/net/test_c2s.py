@@ -206,6 +206,23 @@ async def test_a_stream_closed_behind_a_slow_request_ends_with_its_answer(tmp_pa
         client.abort()
 
 
+async def test_what_a_client_sent_before_it_hung_up_is_handled(tmp_path: Path) -> None:
+    """The end of the connection arrives while an earlier request still takes its time."""
+    async with running(settings(tmp_path), "romeo", "juliet") as server:
+        slow = Slow(server)
+        juliet = await RawClient.login(door(server, "c2s_tls"), "juliet", "balcony")
+        romeo = await RawClient.login(door(server, "c2s_tls"), "romeo")
+        last = "<message to='juliet@localhost/balcony' id='last'><body>Good night</body></message>"
+        romeo.send(Slow.REQUEST + last)
+        romeo.writer.close()  # TLS says that this was all, and waits for our answer
+        await slow.asked.wait()
+        await asyncio.sleep(0.1)
+        slow.go.set()
+        assert (await juliet.read()).get("id") == "last"
+        for client in (romeo, juliet):
+            client.abort()
+
+
 async def test_two_connections_wait_to_resume_one_session(tmp_path: Path) -> None:
     """What the session still works on is counted for both; the newer one has it in the end."""
     async with running(settings(tmp_path), "juliet") as server:

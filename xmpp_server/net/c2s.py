@@ -183,11 +183,10 @@ class Client(Driver):
             self._session.last_received = self._now()
         super().received(data)
 
-    def eof(self) -> None:
-        """The client sends nothing more: an orderly client has closed its stream before."""
+    def _peer_ended(self) -> None:
+        """An orderly client has closed its stream before."""
         self._lose_session()
-        if self._connection is not None:
-            self._connection.close()
+        super()._peer_ended()
 
     def overflow(self) -> None:
         """The client does not read: let it go; a session under XEP-0198 keeps what it has not acknowledged."""

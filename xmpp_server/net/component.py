@@ -80,11 +80,6 @@ class ComponentPeer(Driver):
     def tls_established(self) -> None:
         """Direct TLS, from the first byte on: the stream need not know."""
 
-    def eof(self) -> None:
-        """The component sends nothing more."""
-        if self._connection is not None:
-            self._connection.close()
-
     def overflow(self) -> None:
         """More waits than `limits.outbox_bytes` and some: the line refuses stanzas before this happens."""
         log.warning("component-overflow", component=self._stream.domain, peer=self.peer)

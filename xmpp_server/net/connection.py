@@ -265,7 +265,7 @@ class Connection(asyncio.BufferedProtocol):
         except TlsError as error:
             self._fail(error)
             return
-        if out := tls.outgoing():
+        if (fresh or not plain) and (out := tls.outgoing()):
             self._write_control(out)
         if fresh and tls.session is not None:
             self._mark()  # what was written during the handshake

@@ -26,6 +26,7 @@ class Driver(ABC):
         "_bucket_at",
         "_busy",
         "_connection",
+        "_is_last",
         "_late",
         "_now",
         "_rate",
@@ -45,6 +46,8 @@ class Driver(ABC):
         #: Events and bytes that wait for that.
         self._backlog: Events = []
         self._late: list[bytes] = []
+        #: The peer has sent its last byte.
+        self._is_last = False
         #: Bytes a second that the peer may send in the long run, 0 for no limit; what it may send at once; since when.
         self._rate = rate
         self._bucket = float(rate)
@@ -98,9 +101,17 @@ class Driver(ABC):
             self._account(len(data), now)
         if self._busy:
             self._late.append(data)
+            if self._connection is not None:
+                self._connection.pause()
             return
         self._handle(self._stream.receive(data, now))
         self._write_unless_early()
+
+    def eof(self) -> None:
+        """The peer sends nothing more; what it sent before comes first."""
+        self._is_last = True
+        if not self._busy:
+            self._peer_ended()
 
     def lost(self, error: Exception | None) -> None:
         """The connection is gone."""
@@ -129,9 +140,7 @@ class Driver(ABC):
                 return
 
     def _begin(self, work: Awaitable[Events]) -> None:
-        self._busy = True
-        if self._connection is not None:
-            self._connection.pause()
+        self._busy = True  # and read on, for most work is done before the peer sends more
         self._runtime.spawn(self._finish(work), type(self).__name__)
 
     async def _finish(self, work: Awaitable[Events]) -> None:
@@ -155,6 +164,11 @@ class Driver(ABC):
         self._go_on()
 
     # The end.
+
+    def _peer_ended(self) -> None:
+        """The peer sends nothing more, and all that it sent was handled."""
+        if self._connection is not None:
+            self._connection.close()
 
     def _close_stream(self, error: StreamError | None) -> None:
         """Close the stream from our side; without an error the peer has some time to do the same."""
@@ -215,6 +229,9 @@ class Driver(ABC):
     def _go_on(self) -> None:
         """Read on, unless an element is being worked on or the peer has used up its allowance."""
         if self._connection is None or self._busy:
+            return
+        if self._is_last:
+            self._peer_ended()
             return
         if self._rate:
             self._account(0, self._now())

@@ -97,7 +97,8 @@ class TlsChannel:
     def receive(self, data: bytes) -> bytes:
         """Take ciphertext; return the plaintext that is complete now.
 
-        Call `outgoing` afterwards: the handshake, key updates and alerts make bytes of their own.
+        Call `outgoing` where nothing is returned, or the handshake went on: it and alerts make bytes of their own.
+        (The answer to a key update comes with the next record that is sent, RFC 8446 §4.6.3.)
 
         Raises:
             TlsError: The connection is broken; `outgoing` may hold an alert for the peer.
@@ -154,10 +155,11 @@ class TlsChannel:
             if self.session is None:
                 return b""
         buffer = self._buffer
-        read = _LIB.SSL_read
         plain = b""
-        while (count := read(self._ssl, buffer.handle, buffer.size)) > 0:
+        while (count := _LIB.SSL_read(self._ssl, buffer.handle, buffer.size)) > 0:
             plain = plain + buffer.view[:count] if plain else bytes(buffer.view[:count])
+            if _LIB.BIO_get_mem_data(self._inward, _NULL) == 0:  # cheaper than a call that finds nothing to read
+                return plain
         error = _LIB.SSL_get_error(self._ssl, count)
         if error == _WANT_READ:
             return plain
@@ -238,6 +240,7 @@ class _Library(Protocol):
     def SSL_set_bio(self, ssl: object, inward: object, outward: object, /) -> None: ...  # noqa: N802
     def BIO_new(self, method: object, /) -> object: ...  # noqa: N802
     def BIO_s_mem(self) -> object: ...  # noqa: N802
+    def BIO_get_mem_data(self, bio: object, data: object, /) -> int: ...  # noqa: N802
     def BIO_read(self, bio: object, buffer: object, size: int, /) -> int: ...  # noqa: N802
     def BIO_write(self, bio: object, data: bytes, size: int, /) -> int: ...  # noqa: N802
 
@@ -248,5 +251,6 @@ def _handle(connection: SSL.Connection, name: str) -> object:
 
 
 _LIB = cast(_Library, Binding.lib)
+_NULL: object = Binding.ffi.NULL
 _WANT_READ = _LIB.SSL_ERROR_WANT_READ
 _ZERO_RETURN = _LIB.SSL_ERROR_ZERO_RETURN

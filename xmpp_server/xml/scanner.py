@@ -62,6 +62,7 @@ class Scanner:
         self.limits = limits
         self._buffer = bytearray()  # from the end of the last element on
         self._parser: ContentParser | None = None
+        self._fed = 0  # how much of the buffer the parser knows
         self._is_over = False
         self.reset()
 
@@ -91,6 +92,8 @@ class Scanner:
         self._root = ""
         self._rescanned = 0  # bytes of the unfinished element that were scanned in vain, added up
         self._searched: int = 0  # there is no ">" in the buffer from _fed up to here
+        if not self._fed:
+            self._release_parser()
         self._forget_parser()
 
     def feed(self, data: bytes | bytearray | memoryview) -> list[Event]:
@@ -331,7 +334,7 @@ class Scanner:
 
     def _forget_parser(self) -> None:
         """Give up a parser that stands anywhere."""
-        self._fed = 0  # how much of the buffer the parser knows
+        self._fed = 0
         if self._parser is not None:
             self._parser.close()
             self._parser = None
