@@ -9,7 +9,7 @@ from pathlib import Path
 
 from xmpp_server.app.c2s_service import stream_limits
 from xmpp_server.app.control import Handler
-from xmpp_server.app.settings import Config
+from xmpp_server.app.settings import S2S, Config
 from xmpp_server.core.domain_rules import DomainRules, prepared
 from xmpp_server.core.router import Router
 from xmpp_server.net.addresses import parse_address
@@ -19,7 +19,9 @@ from xmpp_server.net.dialer import Dialer
 from xmpp_server.net.dns import Resolver, Target, to_ascii
 from xmpp_server.net.listener import Listener
 from xmpp_server.net.loop_io import LoopIO
+from xmpp_server.net.peer_judge import Judge
 from xmpp_server.net.peer_trust import PeerTrust
+from xmpp_server.net.posh import Posh, over_https
 from xmpp_server.net.runtime import LoopRuntime
 from xmpp_server.net.s2s import Federation
 from xmpp_server.net.s2s_connect import Reach
@@ -96,15 +98,19 @@ class Federating:
         config = self._config
         s2s = config.s2s
         resolver = Resolver(
-            s2s.dns.nameservers, now=self._runtime.now, deny=[ip_network(text) for text in s2s.dns.deny]
+            s2s.dns.nameservers,
+            now=self._runtime.now,
+            validated=s2s.dane,
+            deny=[ip_network(text) for text in s2s.dns.deny],
         )
+        routes = {prepared(domain): _target(door) for domain, door in s2s.routes.items()}
         reach = Reach(
             resolver=resolver,
             dialer=Dialer(io, resolver, limit_bytes=config.limits.outbox_bytes),
-            trust=PeerTrust.load(Path(s2s.trust) if s2s.trust else None),
+            judge=_judge(s2s, resolver, self._runtime.now, routes),
             tls=self._tls,
             tls_client=self._client,
-            routes={prepared(domain): _target(door) for domain, door in s2s.routes.items()},
+            routes=routes,
             idle_s=s2s.idle_s,
         )
         policy = ServerPolicy(config, self._router.routes, secret, self.remotes)
@@ -149,6 +155,12 @@ class Federating:
         if domain not in self._clients:
             self._clients[domain] = TlsClient(best_pair(self._key_pairs(), to_ascii(domain)), self._buffer)
         return self._clients[domain]
+
+
+def _judge(s2s: S2S, resolver: Resolver, now: Callable[[], float], routed: Collection[str]) -> Judge:
+    authorities = Path(s2s.trust) if s2s.trust else None
+    posh = Posh(over_https(resolver, authorities), now=now) if s2s.posh else None
+    return Judge(PeerTrust.load(authorities), resolver, posh, routed)
 
 
 def _target(door: str) -> Target:

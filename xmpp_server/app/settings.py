@@ -154,6 +154,8 @@ class S2S(Table, frozen=True, kw_only=True):
     require_tls: bool = True
     verify: Literal["certificate", "certificate-or-dialback"] = "certificate-or-dialback"
     trust: PathText = ""
+    dane: bool = False
+    posh: bool = False
     idle_s: Seconds = 900.0
     allow: tuple[str, ...] = ()
     block: tuple[str, ...] = ()

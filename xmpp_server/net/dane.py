@@ -51,6 +51,8 @@ class Association:
     records: tuple[Tlsa, ...] = ()
     #: In A-labels; a certificate may bear any of them where names count (RFC 7673 §4).
     names: tuple[str, ...] = ()
+    #: A certificate that PKIX accepts is as good as one that a record matches.
+    pkix: bool = False
 
 
 def usable(records: Iterable[Tlsa]) -> tuple[Tlsa, ...]:
@@ -71,12 +73,14 @@ def judge(association: Association, chain: Sequence[bytes], domain: str, trust: 
     match: nothing else proves the server then (RFC 7673 §3.4).
     """
     names = (domain, *association.names)
-    if not association.records:
-        return Standing.PROVEN if any(trust.proves(chain, name) for name in names) else Standing.UNPROVEN
     certificates = parse_chain(chain)
-    if certificates and any(_matches(record, certificates, names, trust) for record in association.records):
+    records = association.records
+    if certificates and any(_matches(record, certificates, names, trust) for record in records):
         return Standing.PROVEN
-    return Standing.REFUSED
+    if records and not association.pkix:
+        return Standing.REFUSED
+    proven = certificates and any(trust.path(certificates, name) for name in names)
+    return Standing.PROVEN if proven else Standing.UNPROVEN
 
 
 def _matches(record: Tlsa, chain: Sequence[x509.Certificate], names: Sequence[str], trust: PeerTrust) -> bool:

@@ -14,8 +14,7 @@ import dns.rdtypes.IN.SRV
 import idna
 
 from xmpp_server.net.dane import Association, Tlsa, usable
-from xmpp_server.net.lookup import Answer, Lookup
-from xmpp_server.net.lookup import LookupFailedError as LookupFailedError
+from xmpp_server.net.lookup import Answer, Lookup, LookupFailedError
 
 #: The port of servers that have no SRV record (RFC 6120 §14.7).
 DEFAULT_PORT = 5269
@@ -95,6 +94,27 @@ class Resolver:
         if is_address(domain):
             return [Target(domain.strip("[]"), DEFAULT_PORT, False)]
         name = to_ascii(domain)
+        records = await self._records(name)
+        if not records:
+            return [Target(name, DEFAULT_PORT, False, self.validated)]
+        targets = [record.target for record in in_order(records, self._random) if record.target.host != _NOWHERE]
+        if not targets:  # RFC 2782: "the service is decidedly not available"
+            raise NoServerError(f"{domain} says that it has no server")
+        return targets[:TARGETS]
+
+    async def announces(self, domain: str) -> bool:
+        """Tell whether a domain says itself that it has a server, and where.
+
+        Raises:
+            NoServerError: It cannot be a name in DNS.
+            LookupFailedError: Nobody knows at the moment.
+
+        """
+        records = [] if is_address(domain) else await self._records(to_ascii(domain))
+        return any(record.target.host != _NOWHERE for record in records)
+
+    async def _records(self, name: str) -> list[Srv]:
+        """Ask for both services; one that failed is left out if there are records of the other."""
         found = await asyncio.gather(
             self._services(f"_xmpps-server._tcp.{name}", direct_tls=True),
             self._services(f"_xmpp-server._tcp.{name}", direct_tls=False),
@@ -109,14 +129,9 @@ class Resolver:
                 raise each
             else:
                 records += each
-        if not records:
-            if failure is not None:
-                raise failure
-            return [Target(name, DEFAULT_PORT, False, self.validated)]
-        targets = [record.target for record in in_order(records, self._random) if record.target.host != _NOWHERE]
-        if not targets:  # RFC 2782: "the service is decidedly not available"
-            raise NoServerError(f"{domain} says that it has no server")
-        return targets[:TARGETS]
+        if failure is not None and not records:
+            raise failure
+        return records
 
     async def addresses(self, host: str) -> list[str]:
         """Return the IP addresses of a host, IPv6 first.

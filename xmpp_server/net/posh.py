@@ -7,9 +7,11 @@ import base64
 import binascii
 import hashlib
 import hmac
+import ssl
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from types import MappingProxyType
 from typing import TypeAlias
 from urllib.parse import urlsplit
@@ -17,7 +19,7 @@ from urllib.parse import urlsplit
 import msgspec
 import structlog
 
-from xmpp_server.net.dns import NoServerError, is_address, to_ascii
+from xmpp_server.net.dns import NoServerError, Resolver, is_address, to_ascii
 
 log = structlog.get_logger()
 
@@ -169,6 +171,23 @@ class Posh:
         self._cache.move_to_end(name)
         while len(self._cache) > CACHED_DOMAINS:
             self._cache.popitem(last=False)
+
+
+def over_https(resolver: Resolver, authorities: Path | None) -> Callable[[], Get]:
+    """Return what makes a `Get`; the HTTP library and the CAs (the system's, and those of a file) are loaded then."""
+    trust: list[ssl.SSLContext] = []
+
+    def make() -> Get:
+        from xmpp_server.net.posh_get import Getter
+
+        if not trust:
+            context = ssl.create_default_context()
+            if authorities is not None:
+                context.load_verify_locations(authorities)
+            trust.append(context)
+        return Getter(resolver, trust[0])
+
+    return make
 
 
 class _Json(msgspec.Struct):

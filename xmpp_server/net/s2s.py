@@ -49,6 +49,7 @@ class Federation:
         self.policy = policy
         self.runtime = runtime
         self.tls = reach.tls
+        self.judge = reach.judge
         self.links: set[Link] = set()
         self.lanes: dict[Pair, Lane] = {}
         self.router = router
@@ -119,10 +120,6 @@ class Federation:
         """Return the beginning of TLS with a server."""
         name = None if is_address(pair.target) else to_ascii(pair.target)
         return self._reach.tls_client(pair.sender).to(name, ALPN_XMPP_SERVER if direct else None)
-
-    def proves(self, chain: tuple[bytes, ...], domain: str) -> bool:
-        """Judge a certificate."""
-        return self._reach.trust.proves(chain, domain)
 
     def opened(self, link: Link) -> None:
         """Note a connection."""

@@ -9,8 +9,9 @@ import structlog
 
 from xmpp_server.errors import Condition
 from xmpp_server.net.dialer import Dialer
-from xmpp_server.net.dns import LookupFailedError, NoServerError, Resolver, Target
-from xmpp_server.net.peer_trust import PeerTrust
+from xmpp_server.net.dns import NoServerError, Resolver, Target
+from xmpp_server.net.lookup import LookupFailedError
+from xmpp_server.net.peer_judge import Judge
 from xmpp_server.net.s2s_link import LinkError, Service
 from xmpp_server.net.s2s_outgoing import Outgoing
 from xmpp_server.net.tls import TlsServer
@@ -27,7 +28,7 @@ class Reach:
 
     resolver: Resolver
     dialer: Dialer
-    trust: PeerTrust
+    judge: Judge
     tls: TlsServer
     #: Makes what we show as a given domain of ours.
     tls_client: Callable[[str], TlsClient]
@@ -74,6 +75,7 @@ class Connector:
         target = link.place
         tls = self._service.offer(pair, direct=True) if target.direct_tls else None
         try:
+            link.expect(await self._reach.judge.association(target))
             await self._reach.dialer.connect(target, link, tls)
             await link.ready
         except NoServerError as error:

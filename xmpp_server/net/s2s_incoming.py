@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import structlog
 
+from xmpp_server.errors import Condition
+from xmpp_server.net.peer_trust import Standing
 from xmpp_server.net.s2s_link import Link, Service
-from xmpp_server.streams.dialback import Pair
+from xmpp_server.streams.dialback import Pair, Verdict
 from xmpp_server.streams.events import StartTls, StreamEvent
-from xmpp_server.streams.s2s_events import DialbackRequest, Proven
+from xmpp_server.streams.s2s_events import DialbackRequest, JudgeRequest, Proven
 from xmpp_server.streams.s2s_in import S2SInStream
 from xmpp_server.streams.stream import Events
 
@@ -57,7 +59,8 @@ class Incoming(Link):
         if tls is None:
             return
         chain = tls.peer_chain
-        self._stream.tls_established((lambda domain: self._service.proves(chain, domain)) if chain else None)
+        judge = self._service.judge
+        self._stream.tls_established((lambda domain: judge.proves(chain, domain)) if chain else None, asks=judge.asks)
 
     def received(self, data: bytes) -> None:
         """Take bytes."""
@@ -78,6 +81,8 @@ class Incoming(Link):
             self._write_outgoing()
             if self._connection is not None:
                 self._connection.start_tls(self._service.tls)
+        elif isinstance(event, JudgeRequest):
+            self._runtime.spawn(self._answer(event), "s2s-judge")
         elif isinstance(event, DialbackRequest):
             self._runtime.spawn(self._verify(event), "s2s-verify")
         elif isinstance(event, Proven):
@@ -87,9 +92,30 @@ class Incoming(Link):
                 self._proven.append(Pair(event.local, event.domain))
             log.info("s2s-proven", domain=event.domain, method=event.method, **self.names)
 
+    async def _answer(self, request: JudgeRequest) -> None:
+        await self._judge(request.domain)
+
+    async def _judge(self, domain: str) -> bool:
+        """Hold the certificate against all that may prove a domain."""
+        tls = None if self._connection is None else self._connection.tls
+        chain = () if tls is None else tls.peer_chain
+        proven = await self._service.judge.judge_client(chain, domain) is Standing.PROVEN
+        self._follow(self._stream.judged(domain, proven=proven, now=self._now()))
+        return proven
+
     async def _verify(self, request: DialbackRequest) -> None:
-        verdict, error = await self._service.verify(request)
+        verdict, error = await self._verdict(request)
         self._follow(self._stream.dialback_answer(request.pair, verdict, error))
+
+    async def _verdict(self, request: DialbackRequest) -> tuple[Verdict, Condition | None]:
+        """Ask the authoritative server, unless the certificate says it, or nothing else counts."""
+        domain = request.pair.sender
+        if self._stream.has_to_judge(domain):
+            if await self._judge(domain):
+                return Verdict.VALID, None
+            if not self._service.policy.rules.dialback:
+                return Verdict.ERROR, Condition.POLICY_VIOLATION
+        return await self._service.verify(request)
 
     def _follow(self, events: Events) -> None:
         """Handle events that came of something else than bytes, in their turn."""

@@ -13,6 +13,7 @@ from xmpp_server.core.receipts import Receipt
 from xmpp_server.errors import Condition, StreamError
 from xmpp_server.net.connection import Connection, TlsSide
 from xmpp_server.net.driver import Driver
+from xmpp_server.net.peer_judge import Judge
 from xmpp_server.net.runtime import LoopRuntime
 from xmpp_server.net.s2s_acknowledgement import Acknowledgements
 from xmpp_server.net.tls import TlsServer
@@ -59,8 +60,9 @@ class Service(Protocol):
         """Return the beginning of TLS for a connection that we make."""
         ...
 
-    def proves(self, chain: tuple[bytes, ...], domain: str) -> bool:
-        """Judge a peer's certificate."""
+    @property
+    def judge(self) -> Judge:
+        """Who says what the certificates of peers are worth."""
         ...
 
     def take(self, stanza: Stanza) -> Wait:

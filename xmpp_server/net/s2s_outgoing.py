@@ -6,7 +6,9 @@ import asyncio
 
 from xmpp_server.errors import Condition, StreamCondition, StreamError
 from xmpp_server.net.connection import Connection
+from xmpp_server.net.dane import Association
 from xmpp_server.net.dns import Target
+from xmpp_server.net.peer_trust import Standing
 from xmpp_server.net.s2s_link import Link, LinkError, Service
 from xmpp_server.streams import sm_nonzas
 from xmpp_server.streams.dialback import Pair, Verdict
@@ -14,12 +16,13 @@ from xmpp_server.streams.events import StartTls, StreamEvent
 from xmpp_server.streams.s2s import Purpose
 from xmpp_server.streams.s2s_events import Claimed, Ready, Verified
 from xmpp_server.streams.s2s_out import S2SOutStream
+from xmpp_server.streams.stream import Events
 
 
 class Outgoing(Link):
     """A link on which we prove our domains. `ready` ends when it can be used, or with a LinkError."""
 
-    __slots__ = ("_claims", "_purpose", "_questions", "_reason", "place", "ready")
+    __slots__ = ("_association", "_claims", "_purpose", "_questions", "_reason", "place", "ready")
 
     _stream: S2SOutStream
 
@@ -27,6 +30,7 @@ class Outgoing(Link):
         stream = S2SOutStream(service.policy, pair, purpose, service.runtime.now(), external=external)
         super().__init__(service, stream)
         self.place = place
+        self._association = Association()
         self._purpose = purpose
         #: Stanzas, or questions, can be sent; by which method we have authenticated.
         self.ready: asyncio.Future[str] = asyncio.get_running_loop().create_future()
@@ -64,7 +68,13 @@ class Outgoing(Link):
     def proves(self, domain: str) -> bool:
         """Tell whether the peer's certificate proves a domain, too."""
         tls = None if self._connection is None else self._connection.tls
-        return tls is not None and self._service.proves(tls.peer_chain, domain)
+        return tls is not None and self._service.judge.proves(tls.peer_chain, domain)
+
+    def expect(self, association: Association) -> None:
+        """Hold these records of DNSSEC against the peer's certificate; where there are any there must be TLS."""
+        self._association = association
+        if association.records:
+            self._stream.must_encrypt = True
 
     async def join(self, pair: Pair) -> Verdict:
         """Ask the peer to take one more pair on this stream (XEP-0220 §2.6); only with VALID it does.
@@ -116,9 +126,22 @@ class Outgoing(Link):
         tls = None if self._connection is None else self._connection.tls
         if tls is None:
             return
-        trusted = self._service.proves(tls.peer_chain, self._stream.pair.target)
-        self._stream.tls_established(trusted=trusted)
+        judge = self._service.judge
+        if judge.asks:
+            self._begin(self._judge(tls.peer_chain))
+            return
+        self._stream.tls_established(trusted=judge.proves(tls.peer_chain, self._stream.pair.target))
         self._write_outgoing()
+
+    async def _judge(self, chain: tuple[bytes, ...]) -> Events:
+        domain = self._stream.pair.target
+        standing = await self._service.judge.judge_server(chain, domain, self._association)
+        if standing is Standing.REFUSED:  # RFC 7673 §3.4: not even with dialback
+            raise StreamError(
+                StreamCondition.NOT_AUTHORIZED, "The server's certificate is not the one that DNSSEC names"
+            )
+        self._stream.tls_established(trusted=standing is Standing.PROVEN)
+        return []
 
     def lost(self, error: Exception | None) -> None:
         """The connection is gone."""

@@ -89,13 +89,15 @@ class Sharing:
                 for address in await self._connector.addresses(target)
             ]
             places = places | set(addresses)
-        return next((link for link in links if self._suits(link, pair, places)), None)
+        return next((link for link in links if self._suits(link, pair, targets, places)), None)
 
-    def _suits(self, link: Outgoing, pair: Pair, places: Set[_Place]) -> bool:
+    def _suits(self, link: Outgoing, pair: Pair, targets: Sequence[Target], places: Set[_Place]) -> bool:
         """Tell whether a stream leads to the same domain, or to another that DNS says is in the same place."""
         if pair.target in link.remotes:
             return True
         place = link.place
+        if any(target.secure and not place.secure for target in targets):  # its certificate has not been held against
+            return False  # what DNSSEC says of that domain
         if _place(place) not in places and (link.peer, place.port, place.direct_tls) not in places:
             return False
         return self._service.policy.rules.dialback or link.proves(pair.target)

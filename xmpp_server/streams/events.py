@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 from xmpp_server.errors import SaslCondition, StreamError
 from xmpp_server.sasl.mechanism import Query
-from xmpp_server.streams.s2s_events import Claimed, DialbackRequest, Proven, Ready, Verified
+from xmpp_server.streams.s2s_events import Claimed, DialbackRequest, JudgeRequest, Proven, Ready, Verified
 from xmpp_server.xml.stanza import Stanza
 
 
@@ -89,6 +89,7 @@ StreamEvent: TypeAlias = (
     | ResumeRequest
     | Proven
     | DialbackRequest
+    | JudgeRequest
     | Ready
     | Verified
     | Claimed

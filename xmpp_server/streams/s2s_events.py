@@ -26,6 +26,13 @@ class DialbackRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class JudgeRequest:
+    """The peer says that it is `domain`: judge its certificate, then call `judged`."""
+
+    domain: str
+
+
+@dataclass(frozen=True, slots=True)
 class Ready:
     """An outgoing stream takes stanzas now, or questions if that is what it is for."""
 

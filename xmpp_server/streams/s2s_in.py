@@ -12,7 +12,7 @@ from xmpp_server.streams import dialback, header, s2s, sasl_profile
 from xmpp_server.streams.dialback import Pair, Verdict
 from xmpp_server.streams.events import StartTls
 from xmpp_server.streams.s2s import FederationPolicy
-from xmpp_server.streams.s2s_events import DialbackRequest, Proven
+from xmpp_server.streams.s2s_events import DialbackRequest, JudgeRequest, Proven
 from xmpp_server.streams.stream import Events, State, Stream
 from xmpp_server.xml.element import Element, tag
 from xmpp_server.xml.namespaces import (
@@ -56,9 +56,11 @@ class S2SInStream(Stream):
         "_certified",
         "_has_certificate",
         "_id",
+        "_judged",
         "_pairs",
         "_pending",
         "_proves",
+        "_question",
         "bidi",
         "local",
         "remote",
@@ -76,7 +78,10 @@ class S2SInStream(Stream):
         self.local: str | None = None
         self._id = ""
         self._has_certificate = False
-        self._proves: Proves = _proves_nothing
+        #: PKIX decides at once; None: whoever is asked takes time, and this is what came of it.
+        self._proves: Proves | None = _proves_nothing
+        self._judged: dict[str, bool] = {}
+        self._question: str | None = None
         #: Domains that the certificate has proven, to whomever they send; pairs that dialback has.
         self._certified: set[str] = set()
         self._pairs: set[Pair] = set()
@@ -97,21 +102,47 @@ class S2SInStream(Stream):
         if self._state is _BOUND:
             return self._sift(self._scanner.feed(data))
         events = self._negotiate(data, now)
+        if self._question is not None and self._state is State.ASKED:
+            events.append(JudgeRequest(self._question))
+            self._question = None
         if self._state is _BOUND:
             events += self._sift(self._scanner.feed(b""))
         return events
 
-    def tls_established(self, proves: Proves | None) -> None:
-        """Begin anew inside TLS (RFC 6120 §5.4.3.3); `proves` judges the certificate, None if there is none."""
+    def tls_established(self, proves: Proves | None, *, asks: bool = False) -> None:
+        """Begin anew inside TLS (RFC 6120 §5.4.3.3).
+
+        Args:
+            proves: What judges the peer's certificate; None if there is none.
+            asks: To judge it takes time: `JudgeRequest` asks for that.
+
+        """
         fresh = self._state is State.HEADER and self.jid is None and not self._scanner.pending
         if self._state is not State.HANDSHAKE and not fresh:
             return
         self.secure = True
         self._has_certificate = proves is not None
-        self._proves = proves or _proves_nothing
+        self._proves = None if asks and proves is not None else proves or _proves_nothing
         self.remote = self.local = None
         self._scanner = self._new_scanner()
         self._await_header()
+
+    def judged(self, domain: str, *, proven: bool, now: float) -> Events:
+        """Answer a `JudgeRequest`, or tell what was found before a `DialbackRequest` was followed."""
+        events: Events = []
+        self._judged[domain] = proven
+        if len(self._judged) > PROVEN_PAIRS:
+            del self._judged[next(iter(self._judged))]
+        if self._state is State.ASKED and domain == self.remote:
+            self._offer()
+            self._go_on(now, events)
+            if self._state is _BOUND:
+                events += self._sift(self._scanner.feed(b""))
+        return events
+
+    def has_to_judge(self, domain: str) -> bool:
+        """Tell whether nobody has held the certificate against a domain yet."""
+        return self._proves is None and domain not in self._judged
 
     def dialback_answer(self, pair: Pair, verdict: Verdict, error: Condition | None = None) -> Events:
         """Answer an open `DialbackRequest`; a verdict that nobody waits for has no effect."""
@@ -141,6 +172,13 @@ class S2SInStream(Stream):
             self._check_peer(self.remote, self.local)
         if self._certified and self.remote is not None and self.remote not in self._certified:
             raise StreamError(StreamCondition.INVALID_FROM, "You have authenticated as another domain")
+        if self.remote is not None and not self._certified and self.has_to_judge(self.remote):
+            self._question = self.remote
+            self._state = State.ASKED
+        else:
+            self._offer()
+
+    def _offer(self) -> None:
         self._out += self._features()
         if self._certified:
             self._establish()
@@ -186,7 +224,12 @@ class S2SInStream(Stream):
 
     def _offers_external(self) -> bool:
         """XEP-0178 §3: only where it can succeed, else the peer would not think of dialback."""
-        return self._has_certificate if self.remote is None else self._proves(self.remote)
+        if self.remote is None:
+            return self._has_certificate and self._proves is not None
+        return self._certificate_proves(self.remote)
+
+    def _certificate_proves(self, domain: str) -> bool:
+        return self._judged.get(domain, False) if self._proves is None else self._proves(domain)
 
     def _establish(self) -> None:
         """From here on stanzas pass."""
@@ -237,7 +280,7 @@ class S2SInStream(Stream):
             if not wanted.is_domain:
                 raise SaslError(SaslCondition.INVALID_AUTHZID)
             domain = wanted.domainpart
-        if domain is None or self._policy.serves(domain) or not self._proves(domain):
+        if domain is None or self._policy.serves(domain) or not self._certificate_proves(domain):
             raise SaslError(SaslCondition.NOT_AUTHORIZED)
         assert self.local is not None  # noqa: S101 - the header was answered with features
         self._check_peer(domain, self.local)
@@ -273,11 +316,11 @@ class S2SInStream(Stream):
         condition = self._objection(pair)
         if condition is not None:
             self._decline(dialback.result_answer(pair.swapped(), Verdict.ERROR, condition))
-        elif self._proves(pair.sender):  # the certificate says it already
+        elif self._certificate_proves(pair.sender):  # the certificate says it already
             self._certify(pair, events)
             self._out += dialback.result_answer(pair.swapped(), Verdict.VALID)
             self._establish()
-        elif not self._policy.rules.dialback:
+        elif not self._policy.rules.dialback and not self.has_to_judge(pair.sender):
             self._decline(dialback.result_answer(pair.swapped(), Verdict.ERROR, Condition.POLICY_VIOLATION))
         elif pair not in self._pending:
             self._pending.add(pair)
@@ -310,7 +353,10 @@ class S2SInStream(Stream):
             self._refuse(answer)
             return
         self._out += answer
-        if verdict is Verdict.VALID:
+        if verdict is Verdict.VALID and self._certificate_proves(pair.sender):
+            self._certify(pair, events)
+            self._establish()
+        elif verdict is Verdict.VALID:
             self._pairs.add(pair)
             if self.jid is None:
                 self.jid = JID.parse(pair.sender)

@@ -60,6 +60,7 @@ class S2SOutStream(Stream):
         "_reports_errors",
         "_trusted",
         "bidi",
+        "must_encrypt",
         "pair",
         "pairs",
     )
@@ -71,6 +72,8 @@ class S2SOutStream(Stream):
         """Begin; without `external` the peer is not asked to believe our certificate."""
         super().__init__(policy, now)
         self.pair = pair
+        #: Whatever the policy says, there must be TLS.
+        self.must_encrypt = policy.rules.require_tls
         self._external = external
         #: The peer was shown our certificate, and has not said that it believes us.
         self._doubted = False
@@ -190,7 +193,7 @@ class S2SOutStream(Stream):
                 self._out += s2s.STARTTLS
                 self._phase = _Phase.PROCEED
                 return
-            if self._policy.rules.require_tls:  # somebody between us may have taken it away
+            if self.must_encrypt:  # somebody between us may have taken it away
                 raise StreamError(StreamCondition.POLICY_VIOLATION, "The server offers no TLS")
         elif not self._trusted and not self._policy.rules.dialback:
             raise StreamError(StreamCondition.NOT_AUTHORIZED, "The server's certificate does not prove its domain")

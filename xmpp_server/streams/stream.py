@@ -24,7 +24,7 @@ class State(Enum):
     FEATURES = auto()
     HANDSHAKE = auto()
     SASL = auto()
-    #: The answer to an `AuthQuery`.
+    #: The answer to an `AuthQuery`, or a `JudgeRequest`.
     ASKED = auto()
     #: The answer to a `RegisterRequest`.
     REGISTERING = auto()
