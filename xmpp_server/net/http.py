@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import structlog
@@ -16,12 +16,9 @@ import structlog
 from xmpp_server.net import addresses
 
 if TYPE_CHECKING:
-    from xmpp_server.net.http_pages import Pages
+    from xmpp_server.net.http_pages import Health, Metrics, Pages
 
 log = structlog.get_logger(__name__)
-
-Health = Callable[[], Mapping[str, object]]
-Metrics = Callable[[], Awaitable[bytes]]
 
 
 class HttpServer:

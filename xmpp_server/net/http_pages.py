@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 
 from aiohttp import web
 
 from xmpp_server.net import addresses
 
-if TYPE_CHECKING:
-    from xmpp_server.net.http import Health, Metrics
+Health = Callable[[], Mapping[str, object]]
+Metrics = Callable[[], Awaitable[bytes]]
 
 _METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"  # Prometheus' text format
 _SHUTDOWN_S = 1.0
