@@ -17,7 +17,7 @@ from tests.raw import CLIENT, RawClient, abort_all
 from xmpp_server.app.server import Server
 from xmpp_server.app.settings import S2S, Dns
 from xmpp_server.errors import StreamCondition, StreamError
-from xmpp_server.net import lookup, s2s, s2s_acknowledgement, s2s_lane
+from xmpp_server.net import lookup, s2s, s2s_acknowledgement, s2s_lane, s2s_verify
 from xmpp_server.streams.s2s_in import S2SInStream
 
 A, B = "a.test", "b.test"
@@ -304,7 +304,7 @@ async def test_dns_that_is_down(tmp_path, monkeypatch):
 
 async def test_a_peer_that_floods_claims(tmp_path, monkeypatch):
     """Each would make us connect somewhere: few at a time, for one stream and for all."""
-    monkeypatch.setattr(s2s, "VERIFICATIONS", 4)
+    monkeypatch.setattr(s2s_verify, "VERIFICATIONS", 4)
     async with TarPit(silent) as address, lonely(tmp_path, **{f"d{n}": address for n in range(10)}) as (server, _):
         host, _, port = federation.door(server, "s2s_tls").rpartition(":")
         peer = await RawClient.connect((host, int(port)), tls=True)

@@ -126,11 +126,11 @@ async def test_a_peer_that_does_not_answer_a_claim_holds_nobody_up_for_long(
         verify = federating(second).verify
         asked, done = {Pair(A, B)}, asyncio.Event()
 
-        async def slow(request: DialbackRequest) -> tuple[Verdict, Condition | None]:
+        async def slow(request: DialbackRequest, peer: str) -> tuple[Verdict, Condition | None]:
             if request.pair not in asked:
                 asked.add(request.pair)
                 await done.wait()
-            return await verify(request)
+            return await verify(request, peer)
 
         monkeypatch.setattr(federating(second), "verify", slow)
         romeo, juliet = await federation.login(first, "romeo"), await federation.login(second, "juliet")

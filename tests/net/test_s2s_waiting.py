@@ -120,3 +120,35 @@ async def test_what_is_not_acknowledged_is_bounded(
         for number in range(4):
             romeo.send(f"<message to='{juliet.jid}' id='{number}'><body>?</body></message>")
         assert [await bounced(romeo, str(number)) for number in range(4)] == ["remote-server-timeout"] * 4
+
+
+async def test_what_a_peer_has_not_acknowledged_is_not_acknowledged_here(
+    tmp_path: Path, certificates: dict[str, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """docs/acknowledgement.md: before that a crash could lose it; errors come before the answer that covers them."""
+    either = S2S(trust=str(certificates.pop("trust")))
+    async with pair(tmp_path, either, either, **certificates) as (first, second):
+        romeo, juliet = await federation.login(first, "romeo"), await federation.login(second, "juliet")
+        await chat(romeo, juliet, "before")
+        assert first.federating is not None
+        assert second.federating is not None
+        [link], [peer] = first.federating.federation.links, second.federating.federation.links
+        await settle(lambda: not link.unacknowledged)
+        await romeo.enable()
+        assert peer._connection is not None
+        peer._connection.pause()
+        romeo.send(f"<message to='{juliet.jid}' id='m' type='chat'><body>?</body></message>")
+        romeo.request()
+        romeo.send("<iq type='get' id='p' to='a.test'><ping xmlns='urn:xmpp:ping'/></iq>")
+        assert (await romeo.read()).get("id") == "p", "acknowledged before the peer had it"
+        peer._connection.resume()
+        assert (await juliet.until(lambda element: element.tag == CLIENT_TAG + "message")).get("id") == "m"
+        assert (await romeo.until(lambda element: element.tag == SM + "a")).get("h") == "2"
+        peer._connection.pause()
+        romeo.send(f"<message to='{juliet.jid}' id='n' type='chat'><body>?</body></message>")
+        romeo.request()
+        await settle(lambda: link.unacknowledged == 1)
+        link.since = first.runtime.now()  # it has not worked for long
+        peer.abort()
+        heard = [await romeo.until(lambda one: one.get("id") == "n" or one.tag == SM + "a") for _ in range(2)]
+        assert [(one.get("type"), one.get("h")) for one in heard] == [("error", None), (None, "3")]

@@ -8,6 +8,7 @@ import os
 import socket
 import stat
 from collections.abc import Iterable
+from ipaddress import IPv6Address, ip_address
 from pathlib import Path
 
 #: Connections that the kernel keeps for us until we accept them (also bounded by net.core.somaxconn).
@@ -147,3 +148,9 @@ def _is_stale(path: Path) -> bool:
         except OSError:
             return False
     return False
+
+
+def customer(host: str) -> str:
+    """Return what counts as one peer: an IPv4 address, or an IPv6 /64, which belongs to one customer."""
+    address = ip_address(host.partition("%")[0])
+    return address.exploded[:19] if isinstance(address, IPv6Address) else host

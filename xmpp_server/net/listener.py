@@ -6,11 +6,12 @@ import asyncio
 import errno
 import socket
 from collections.abc import Callable, Iterable
-from ipaddress import IPv6Address, ip_address
+from ipaddress import ip_address
 
 import structlog
 
 from xmpp_server.net import addresses
+from xmpp_server.net.addresses import customer
 from xmpp_server.net.connection import Connection
 
 #: How long nothing is accepted after the process ran out of file descriptors or memory.
@@ -117,12 +118,7 @@ class Listener:
         """What connections are counted by; None is not counted."""
         if not self._per_address or not isinstance(name, tuple):
             return None
-        address = ip_address(name[0].partition("%")[0])
-        if address.is_loopback:
-            return None
-        if isinstance(address, IPv6Address):
-            return address.exploded[:19]  # a /64 belongs to one customer
-        return str(name[0])
+        return None if ip_address(name[0].partition("%")[0]).is_loopback else customer(name[0])
 
     def _leave(self, key: str) -> None:
         count = self._counts[key] - 1

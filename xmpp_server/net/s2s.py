@@ -15,27 +15,25 @@ from xmpp_server.net import s2s_lane
 from xmpp_server.net.connection import TlsSide
 from xmpp_server.net.dns import is_address, to_ascii
 from xmpp_server.net.runtime import LoopRuntime
+from xmpp_server.net.s2s_acknowledgement import let_go
 from xmpp_server.net.s2s_connect import Connector, Reach
 from xmpp_server.net.s2s_incoming import Incoming
 from xmpp_server.net.s2s_lane import Lane
-from xmpp_server.net.s2s_link import Link, LinkError
+from xmpp_server.net.s2s_link import Link
 from xmpp_server.net.s2s_outgoing import Outgoing
 from xmpp_server.net.s2s_presence import Presences
 from xmpp_server.net.s2s_sharing import Sharing
+from xmpp_server.net.s2s_verify import Verifications
 from xmpp_server.net.tls import ALPN_XMPP_SERVER
 from xmpp_server.streams.dialback import Pair, Verdict
-from xmpp_server.streams.s2s import FederationPolicy, Purpose
+from xmpp_server.streams.s2s import FederationPolicy
 from xmpp_server.streams.s2s_events import DialbackRequest
 from xmpp_server.xml.stanza import Stanza
 
 log = structlog.get_logger()
 
-#: How long an authoritative server may take, with the connection to it.
-VERIFY_S = 20.0
 #: Pairs of domains that are remembered. Past them those with neither link nor queue are forgotten, the oldest first.
 LANES = 10_000
-#: Questions to authoritative servers at one time.
-VERIFICATIONS = 64
 #: After a link was lost, until we look whether the people who were available there still are.
 GRACE_S = 30.0
 #: How often idle links are looked for.
@@ -56,7 +54,7 @@ class Federation:
         self._reach = reach
         self._connector = Connector(self, reach)
         self._sharing = Sharing(self, self._connector)
-        self._verifications = 0
+        self._verifications = Verifications(self, self._connector)
         self._closing = False
         self._presences = Presences()
         self._empty: asyncio.Event | None = None
@@ -163,6 +161,7 @@ class Federation:
                 self.route(stanza)
             except StanzaError as error:
                 self.refuse(stanza, error)
+        let_go(stanzas)
 
     def _look_after(self, pair: Pair) -> None:
         """See whether the server of people who were available is there, some time after a link with it was lost."""
@@ -183,31 +182,9 @@ class Federation:
             if wait is not None:
                 self.runtime.spawn(self.router.guard(stanza, wait), "s2s-presence")
 
-    async def verify(self, request: DialbackRequest) -> tuple[Verdict, Condition | None]:
+    async def verify(self, request: DialbackRequest, peer: str) -> tuple[Verdict, Condition | None]:
         """Ask the authoritative server of a claim."""
-        if self._verifications >= VERIFICATIONS:
-            return Verdict.ERROR, Condition.RESOURCE_CONSTRAINT
-        self._verifications += 1
-        try:
-            async with asyncio.timeout(VERIFY_S):
-                return await self._ask(request), None
-        except LinkError as error:
-            return Verdict.ERROR, error.condition
-        except TimeoutError:
-            return Verdict.ERROR, Condition.REMOTE_SERVER_TIMEOUT
-        finally:
-            self._verifications -= 1
-
-    async def _ask(self, request: DialbackRequest) -> Verdict:
-        pair = request.pair.swapped()
-        for link in self.links:
-            if isinstance(link, Outgoing) and link.established and pair.target in link.remotes:
-                return await link.ask(pair, request.stream_id, request.key)
-        link = await self._connector.open(pair, Purpose.VERIFY)
-        try:
-            return await link.ask(pair, request.stream_id, request.key)
-        finally:
-            link.close(None)
+        return await self._verifications.verify(request, peer)
 
     # The end.
 

@@ -115,7 +115,7 @@ class Incoming(Link):
                 return Verdict.VALID, None
             if not self._service.policy.rules.dialback:
                 return Verdict.ERROR, Condition.POLICY_VIOLATION
-        return await self._service.verify(request)
+        return await self._service.verify(request, self.peer)
 
     def _follow(self, events: Events) -> None:
         """Handle events that came of something else than bytes, in their turn."""

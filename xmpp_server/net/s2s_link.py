@@ -15,7 +15,7 @@ from xmpp_server.net.connection import Connection, TlsSide
 from xmpp_server.net.driver import Driver
 from xmpp_server.net.peer_judge import Judge
 from xmpp_server.net.runtime import LoopRuntime
-from xmpp_server.net.s2s_acknowledgement import Acknowledgements
+from xmpp_server.net.s2s_acknowledgement import Acknowledgements, let_go
 from xmpp_server.net.tls import TlsServer
 from xmpp_server.streams import sm_nonzas
 from xmpp_server.streams.dialback import Pair, Verdict
@@ -69,8 +69,8 @@ class Service(Protocol):
         """Route a stanza from a peer that has proven its domain."""
         ...
 
-    async def verify(self, request: DialbackRequest) -> tuple[Verdict, Condition | None]:
-        """Ask the authoritative server of a claim; never raises."""
+    async def verify(self, request: DialbackRequest, peer: str) -> tuple[Verdict, Condition | None]:
+        """Ask the authoritative server of a claim that came from an address; never raises."""
         ...
 
     def opened(self, link: Link) -> None:
@@ -168,7 +168,10 @@ class Link(Driver):
         self.abort()
 
     def take_unacknowledged(self) -> list[Stanza]:
-        """Return what the peer may not have got, oldest first, and forget it: the link is gone."""
+        """Return what the peer may not have got, oldest first, and forget it: the link is gone.
+
+        The caller gives it to somebody else, and then lets it go (`s2s_acknowledgement.let_go`).
+        """
         return [] if self._acknowledgements is None else self._acknowledgements.clear()
 
     def close(self, error: StreamError | None) -> None:
@@ -240,6 +243,7 @@ class Link(Driver):
                 self._count(sm_nonzas.enabled())
         elif element.name == "failed":
             self._acknowledgements = None
+            let_go(() if kept is None else kept.clear())
         elif kept is not None:
             try:
                 kept.take(element, self._now())
