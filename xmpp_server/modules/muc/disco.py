@@ -28,7 +28,7 @@ SELF_PING = f"{MUC}#self-ping-optimization"
 NICK_NODE = "x-roomuser-item"
 TRAFFIC_NODE = f"{MUC}#traffic"
 #: Settings by which clients know what they may offer to those who are not owners.
-TOLD = frozenset(f"{ROOM_CONFIG}_{name}" for name in ("changesubject", "allowinvites", "allowpm"))
+TOLD = frozenset(f"muc#roomconfig_{name}" for name in ("changesubject", "allowinvites", "allowpm"))
 #: Rooms in one answer; who wants more turns pages.
 PAGE = 500
 

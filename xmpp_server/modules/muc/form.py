@@ -166,6 +166,11 @@ PRIVATE_MESSAGES: dict[str, tuple[str, object]] = {
     "moderators": ("Moderators only", Role.MODERATOR),
     "none": ("Nobody", Role.NONE),
 }
+VISITORS_MESSAGES: dict[str, tuple[str, object]] = {
+    "anyone": ("Anyone", Role.VISITOR),
+    "moderators": ("Moderators only", Role.MODERATOR),
+    "nobody": ("Nobody", Role.NONE),
+}
 
 SETTINGS: tuple[Setting, ...] = (
     text("muc#roomconfig_roomname", "Name", "name"),
@@ -177,9 +182,11 @@ SETTINGS: tuple[Setting, ...] = (
     flag("muc#roomconfig_membersonly", "Members only", "members_only", "muc_membersonly", "muc_open"),
     flag("muc#roomconfig_allowinvites", "Members may invite others", "allow_invites"),
     flag("muc#roomconfig_moderatedroom", "Moderated", "moderated", "muc_moderated", "muc_unmoderated"),
+    flag("members_by_default", "In a moderated room everybody has voice at first", "voice_at_first"),
     flag("muc#roomconfig_changesubject", "Participants may change the subject", "change_subject"),
     _whois(),
     choice("muc#roomconfig_allowpm", "Who may send private messages", "private_messages", PRIVATE_MESSAGES),
+    choice("allow_private_messages_from_visitors", "To whom visitors may", "visitor_messages", VISITORS_MESSAGES),
     flag("allow_query_users", "Occupants may query one another", "allow_queries"),
     _max_users(),
     roles("muc#roomconfig_presencebroadcast", "Roles whose presence is broadcast", "presence_broadcast"),

@@ -15,6 +15,7 @@ from xmpp_server.modules.muc.occupants import Seat
 from xmpp_server.modules.muc.roles import Privilege, Role, has
 from xmpp_server.modules.muc.room import Subject
 from xmpp_server.modules.muc.rooms import OpenRoom
+from xmpp_server.modules.muc.settings import RoomConfig
 from xmpp_server.modules.muc.wire import (
     NOT_IN_MESSAGES,
     OCCUPANT_ID_TAG,
@@ -157,8 +158,7 @@ class Messages:
         target = room.occupants.by_nick.get(nick_key(nick))
         if target is None:
             raise StanzaError(Condition.ITEM_NOT_FOUND, "Nobody here has this nickname")
-        least = room.config.private_messages
-        if least is Role.NONE or sender.role < least:
+        if not _may_whisper(room.config, sender.role, target.role):
             raise StanzaError(Condition.FORBIDDEN, "You may not send private messages here")
         for one in target.seats.values():
             open_.whispers[one.jid, sender.jid, stanza.id] = None
@@ -195,3 +195,11 @@ class Messages:
         answered = open_.whispers.pop((sender, to, stanza.id), ()) is None  # else: to what was said to all
         if seat is not None and target is not None and answered:
             self._pass_on(stanza, open_.room.jid, seat, tuple(target.seats.values()))
+
+
+def _may_whisper(config: RoomConfig, sender: Role, target: Role) -> bool:
+    least = config.private_messages
+    if least is Role.NONE or sender < least:
+        return False
+    whom = config.visitor_messages
+    return sender is not Role.VISITOR or (whom is not Role.NONE and target >= whom)

@@ -17,6 +17,8 @@ class RoomConfig(msgspec.Struct, frozen=True, omit_defaults=True):
     persistent: bool = False
     members_only: bool = False
     moderated: bool = False
+    #: In a moderated room all have voice until it is taken from them.
+    voice_at_first: bool = False
     password: str = ""
     #: Everybody sees real JIDs, not moderators alone.
     non_anonymous: bool = False
@@ -26,6 +28,8 @@ class RoomConfig(msgspec.Struct, frozen=True, omit_defaults=True):
     allow_invites: bool = False
     #: Who may send private messages: the least role, NONE for nobody.
     private_messages: Role = Role.VISITOR
+    #: To whom visitors may, if they may: the least role, NONE for nobody.
+    visitor_messages: Role = Role.VISITOR
     #: 0: as many as the service allows.
     max_users: int = 0
     presence_broadcast: tuple[Role, ...] = (Role.MODERATOR, Role.PARTICIPANT, Role.VISITOR)
@@ -60,4 +64,4 @@ class RoomConfig(msgspec.Struct, frozen=True, omit_defaults=True):
     def default_role(self, affiliation: Affiliation) -> Role:
         """Return the role with which somebody enters (§5.1.2)."""
 
-        return role_on_entering(affiliation, moderated=self.moderated)
+        return role_on_entering(affiliation, moderated=self.moderated and not self.voice_at_first)
