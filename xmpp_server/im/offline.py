@@ -14,6 +14,7 @@ from xmpp_server.core.module import Inbound, Module, Order, PresenceChange, Sess
 from xmpp_server.core.session import Session
 from xmpp_server.errors import Condition, StanzaError
 from xmpp_server.im.backlog import Backlog
+from xmpp_server.im.caught_up import CaughtUp
 from xmpp_server.im.delivery import CHAT, NORMAL, Fate, message_type, unmatched_fate
 from xmpp_server.im.under_way import Rows
 from xmpp_server.jid import JID
@@ -72,6 +73,7 @@ class Offline(Module):
         """Take what delivery leaves over, and become the host's keeper."""
         self._host = host
         self._rows: Slot[Rows] = Slot("offline-rows", Rows)
+        self.caught_up = CaughtUp()
         host.hooks.message_in.add(self.store, Order.FALLBACK)
         host.hooks.presence_changed.add(self.on_presence)
         host.hooks.session_ended.add(self._ended)
@@ -122,7 +124,7 @@ class Offline(Module):
         """Give a new row to somebody who has come before it could be found in the store."""
         if ident not in rows.holders and account.available:
             rows.late = True
-            self._begin(account.available[0])
+            self._begin_with_anybody(account)
 
     def _not_stored(self, account: Account, rows: Rows, ident: str, stanza: Stanza, error: BaseException) -> None:
         account.offline_count -= 1
@@ -195,6 +197,8 @@ class Offline(Module):
         if ident is not None and not rows.let_go(ident):
             return  # a client has it already, or another session will see to it
         if account.deleted or stanza.sender == account.jid:
+            if ident is not None:  # a page of the archive: the message that is in it is stored still
+                self._host.soon(lambda: self._begin_with_anybody(account))
             return
         others = account.available
         if not others:
@@ -246,12 +250,17 @@ class Offline(Module):
             rows.backlog = Backlog(session)
             self._host.runtime.spawn(self._flush(account, rows), "offline-flush")
 
+    def _begin_with_anybody(self, account: Account) -> None:
+        if account.available and not account.deleted:
+            self._begin(account.available[0])
+
     async def _flush(self, account: Account, rows: Rows) -> None:
         try:
             await self._give_all(account, rows)
         finally:
             backlog, rows.backlog = rows.backlog, None
             if backlog is not None:
+                self.caught_up.forget(backlog.session)
                 backlog.release()
 
     async def _give_all(self, account: Account, rows: Rows) -> None:
@@ -272,9 +281,22 @@ class Offline(Module):
                 if row.id not in rows.holders and row.id not in rows.gone:
                     rows.hold(row.id)
                     rows.given.add(row.id)
-                    self._give(session, row)
+                    if not self._has_read(session, row.id):
+                        self._give(session, row)
             if len(page) < PAGE and not rows.late:
                 return
+
+    def _has_read(self, session: Session, ident: str) -> bool:
+        """Tell whether a client has a message from its archive; then the row goes once that is certain."""
+        shown = self.caught_up.find(session, ident)
+        if shown is None:
+            return False
+        item = shown.unacknowledged(session)
+        if item is None:
+            self.delivered(session.account, [ident])
+        else:
+            item.stored_id = ident
+        return True
 
     async def _reader(self, account: Account, rows: Rows) -> Session | None:
         """Return who gets the stored messages, once they can take more: another one where they have gone."""

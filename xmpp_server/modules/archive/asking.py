@@ -10,6 +10,7 @@ from xmpp_server.core.host import Host
 from xmpp_server.core.module import IqRequest
 from xmpp_server.core.session import Session
 from xmpp_server.errors import Condition, ErrorType, StanzaError
+from xmpp_server.im.offline import Offline
 from xmpp_server.jid import JID
 from xmpp_server.modules.archive import protocol
 from xmpp_server.modules.archive.handover import Handover
@@ -46,6 +47,8 @@ class Asking:
         self._host = host
         self._component = component
         self._handover = handover
+        offline = host.modules.get(Offline)
+        self._offline = offline if isinstance(offline, Offline) else None
         self._open: Counter[JID] = Counter()
 
     def account(self, request: IqRequest) -> bool:
@@ -105,10 +108,13 @@ class Asking:
             self._finish(request.stanza, self._host.router.reject(request.stanza, _refusal(reply)))
             return
         payload: Element | None = None
+        offline = self._offline if session is not None and session.account.jid == owner else None
         for child in answer.elements():
             if child.tag == RESULT:
-                message = Element("message", CLIENT).append(child)
-                self._give(Stanza.build(message, owner, request.sender), session)
+                message = Stanza.build(Element("message", CLIENT).append(child), owner, request.sender)
+                self._give(message, session)
+                if offline is not None and session is not None:
+                    offline.caught_up.note(session, child.get("id") or "", message)
             else:
                 payload = child
         self._give(iqs.result(request.stanza, payload), session)
