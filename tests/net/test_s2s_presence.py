@@ -9,6 +9,8 @@ from xmpp_server.net import s2s_presence
 from xmpp_server.net.s2s_presence import Presences
 from xmpp_server.stanzas import presence
 from xmpp_server.stanzas.presence import PresenceType
+from xmpp_server.xml.element import Element
+from xmpp_server.xml.namespaces import MUC_USER
 
 ROMEO = JID.parse("romeo@a.test/x")
 
@@ -41,3 +43,34 @@ def test_domains_and_people_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None
     for sender in ("a@b.test/x", "b@b.test/x", "c@c.test/x", "d@d.test/x"):
         note(presences, sender)
     assert [len(list(presences.end(domain))) for domain in ("b.test", "c.test", "d.test")] == [1, 1, 0]
+
+
+def in_room(presences: Presences, nick: str, *codes: str, kind: PresenceType = PresenceType.AVAILABLE) -> None:
+    x = Element("x", MUC_USER)
+    x.add("item", affiliation="none", role="participant")
+    for code in codes:
+        x.add("status", code=code)
+    presences.note(presence.build(JID.parse(f"coven@b.test/{nick}"), ROMEO, kind, payloads=(x,)))
+
+
+def test_a_room_that_is_gone_is_left_with_a_reason() -> None:
+    # XEP-0045 §11.1: of many occupants one's own presence is remembered, and tells that one is out
+    presences = Presences()
+    for nick in ("hag", "crone"):
+        in_room(presences, nick)
+    assert "b.test" not in presences
+    in_room(presences, "romeo", "100", "110")
+    [end] = presences.end("b.test")
+    assert (end.sender, end.to, end.type) == ("coven@b.test/romeo", ROMEO, "unavailable")
+    x = end.element.find("x", MUC_USER)
+    assert x is not None
+    assert [status.get("code") for status in x.findall("status", MUC_USER)] == ["110", "333"]
+
+
+def test_a_room_that_was_left_does_not_end() -> None:
+    presences = Presences()
+    in_room(presences, "romeo", "110")
+    in_room(presences, "romeo", "110", "303", kind=PresenceType.UNAVAILABLE)
+    in_room(presences, "oldromeo", "110")
+    [end] = presences.end("b.test")
+    assert end.sender == "coven@b.test/oldromeo"
