@@ -272,6 +272,7 @@ modules:
   mod_disco: {}
   mod_roster: {}
   mod_vcard: {}
+  mod_vcard_xupdate: {}
   mod_ping: {}
   mod_s2s_dialback: {}
   mod_version: {}
