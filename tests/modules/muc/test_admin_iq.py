@@ -198,7 +198,7 @@ def test_a_new_member_of_a_members_only_room_is_invited(coven: Coven) -> None:
 
 
 def test_the_absent(coven: Coven) -> None:
-    # §10.3, §14.1: moderators see who it is, and the user is told if the room is so configured
+    # §10.3, §16.6.2: moderators see who it is, and the user is told if the room is so configured
     coven.founded(affiliationnotify="1")
     hag = coven.client(HAG)
     coven.administers(CRONE, "<item affiliation='member' jid='hag66@example.org'/>")

@@ -103,7 +103,7 @@ def test_a_room(coven: Coven) -> None:
 
 
 def test_a_closed_room_tells_less(coven: Coven) -> None:
-    # §13.4
+    # §14.4
     coven.founded(
         membersonly="1", moderatedroom="1", persistentroom="1", publicroom="0", roomsecret="x", whois="anyone"
     )

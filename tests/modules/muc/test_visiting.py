@@ -1,4 +1,4 @@
-"""XEP-0045 §7.6, §7.7, §7.14, §15.1: nicknames, availability, leaving, ghosts."""
+"""XEP-0045 §7.6, §7.7, §7.14, §11.1: nicknames, availability, leaving, ghosts."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ def test_a_probe_shows_an_occupant(coven: Coven, hag: Client) -> None:
 )
 @pytest.mark.parametrize("name", ["message", "presence"])
 def test_ghosts(coven: Coven, hag: Client, reason: str, gone: bool, name: str) -> None:
-    # §18.1.2, §15.1
+    # §18.1.2, §11.1
     remote = coven.world.remote("elsewhere.example")
     remote.says(
         f"<presence from='ghost@elsewhere.example/x' to='{ROOM}/ghost'>"

@@ -114,7 +114,7 @@ def _own_nick(room: Room, request: IqRequest) -> Element:
 
 
 def room_info(room: Room, more: Sequence[Field]) -> Form:
-    """Return `muc#roominfo` (§15.5.4); of a room that is not for everybody subject (§13.4) and owners are left out."""
+    """Return `muc#roominfo` (§16.5.4); of a room that is not for everybody subject (§14.4) and owners are left out."""
     config = room.config
     closed = config.members_only or bool(config.password)
     subject = "" if room.subject is None or closed else room.subject.text

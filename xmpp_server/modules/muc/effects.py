@@ -13,7 +13,7 @@ from xmpp_server.modules.muc.roles import Affiliation
 
 
 class Status(IntEnum):
-    """The status codes (XEP-0045 §15.6.2)."""
+    """The status codes (XEP-0045 §16.6.2)."""
 
     NON_ANONYMOUS = 100
     AFFILIATION_CHANGED = 101
@@ -87,7 +87,7 @@ class AffiliationNotice:
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """Word to somebody who is not there that their affiliation has changed (§14.1)."""
+    """Word to somebody who is not there that their affiliation has changed (§16.6.2)."""
 
     jid: JID
     affiliation: Affiliation

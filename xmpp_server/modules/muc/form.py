@@ -1,4 +1,4 @@
-"""XEP-0045 §10.1.3, §15.5.3: the configuration form, a list of settings: each is a field, and maybe a disco feature."""
+"""XEP-0045 §10.1.3, §16.5.3: the configuration form, a list of settings: each is a field, and maybe a disco feature."""
 
 from __future__ import annotations
 
@@ -270,7 +270,7 @@ def _with_password(config: RoomConfig, filled: Mapping[str, Values]) -> RoomConf
 
 
 def features(config: RoomConfig, settings: Sequence[Setting]) -> set[str]:
-    """Return the disco features of a configuration (§15.3)."""
+    """Return the disco features of a configuration (§16.3)."""
     found = {setting.feature(config) for setting in settings if setting.feature is not None}
     found.add("muc_passwordprotected" if config.password else "muc_unsecured")
     return found - {""}

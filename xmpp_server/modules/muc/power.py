@@ -178,7 +178,7 @@ def role_after(room: Room, role: Role, old: Affiliation, new: Affiliation) -> Ro
 
 
 def _told(room: Room, change: AffiliationChange, old: Affiliation, actor: JID) -> list[Effect]:
-    """Tell of somebody who is not there: those who know real JIDs (§10.3), and them (§9.5, §14.1)."""
+    """Tell of somebody who is not there: those who know real JIDs (§10.3), and them (§9.5, §16.6.2)."""
     effects: list[Effect] = [AffiliationNotice(change.jid, change.affiliation, room.knowing())]
     if change.jid.localpart is None:
         return effects

@@ -71,7 +71,7 @@ class Restart:
             self._muc.emit(open_, ())
 
     def _farewell(self, session: Session, room: JID, visit: _Visit) -> None:
-        """Tell a client that the room has not outlived the restart (§15.2)."""
+        """Tell a client that the room has not outlived the restart (§11.2)."""
         presence = Element("presence", CLIENT, {"type": "unavailable"})
         x = presence.add("x", MUC_USER)
         x.add("item", affiliation="none", role="none")

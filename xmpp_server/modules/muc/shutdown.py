@@ -1,4 +1,4 @@
-"""XEP-0045 §15.6.2, status 332: before the server stops, those are let go who will not be put back by `restart`."""
+"""XEP-0045 §11.2: before the server stops, those are let go who will not be put back by `restart`."""
 
 from __future__ import annotations
 
