@@ -93,11 +93,24 @@ def checked_server(server: S, folder: Path) -> S:
         raise ValueError("server: either secret or secret_file")
     if server.secret:
         return server
-    file = folder / server.secret_file
+    return replace(server, secret=secret_in(folder / server.secret_file, "server.secret_file"))
+
+
+def secret_in(file: Path, key: str) -> str:
+    """Return the secret in a file.
+
+    Args:
+        file: Its path.
+        key: Of the settings, for complaints.
+
+    Raises:
+        ValueError: There is none.
+
+    """
     try:
         secret = file.read_text("utf-8").strip()
     except (OSError, UnicodeDecodeError):
-        raise ValueError(f"server.secret_file: {file} cannot be read") from None
+        raise ValueError(f"{key}: {file} cannot be read") from None
     if not secret:
-        raise ValueError(f"server.secret_file: {file} is empty")
-    return replace(server, secret=secret)
+        raise ValueError(f"{key}: {file} is empty")
+    return secret

@@ -10,9 +10,9 @@ from pathlib import Path
 import msgspec
 from msgspec.structs import replace
 
-from components.xmpp_component.config import check_addresses, checked_server, complaints, folder_of, read
+from components.xmpp_component.config import check_addresses, checked_server, complaints, folder_of, read, secret_in
 from components.xmpp_files.environment import with_environment
-from components.xmpp_files.settings import Config, HttpSettings
+from components.xmpp_files.settings import Config, HttpSettings, S3Settings
 
 
 def load(path: Path | None, environ: Mapping[str, str] = os.environ) -> Config:
@@ -44,7 +44,24 @@ def _checked(config: Config, folder: Path) -> Config:
         data_dir=str(folder / config.data_dir),
         server=checked_server(config.server, folder),
         http=_with_paths(config.http, folder),
+        s3=_with_key(config, folder),
     )
+
+
+def _with_key(config: Config, folder: Path) -> S3Settings:
+    s3 = config.s3
+    if s3.secret_access_key and s3.secret_access_key_file:
+        raise ValueError("s3: either secret_access_key or secret_access_key_file")
+    if bool(s3.access_key_id) != bool(s3.secret_access_key or s3.secret_access_key_file):
+        raise ValueError("s3: access_key_id and the secret access key belong together")
+    if s3.endpoint and not re.fullmatch(r"https?://[^/?#\s]+(/[^?#\s]*)?", s3.endpoint):
+        raise ValueError("s3.endpoint: must be like https://s3.example.org")
+    if s3.bucket and config.upload.scan:
+        raise ValueError("upload.scan: needs files on the disk, not in [s3]")
+    if not s3.secret_access_key_file:
+        return s3
+    key = secret_in(folder / s3.secret_access_key_file, "s3.secret_access_key_file")
+    return replace(s3, secret_access_key=key)
 
 
 def _with_paths(http: HttpSettings, folder: Path) -> HttpSettings:

@@ -25,6 +25,7 @@ from components.xmpp_files.quota import Limits
 from components.xmpp_files.scanner import Scanner
 from components.xmpp_files.settings import INLINE, HttpSettings
 from components.xmpp_files.slots import Slot, SlotSigner, new_id
+from components.xmpp_files.storage import Storage
 from components.xmpp_files.upload import Uploads
 
 FREE = Limits(0, 0, 0, 0)
@@ -44,7 +45,7 @@ class FileServer:
     folder: Path
     signer: SlotSigner
     index: Index
-    storage: DiskStorage
+    storage: Storage
     http: HttpServer
     uploads: Uploads
     client: aiohttp.ClientSession
@@ -89,11 +90,16 @@ def scan_command() -> tuple[str, ...]:
 
 
 @pytest.fixture
+def storage(tmp_path: Path) -> Storage:
+    return DiskStorage(tmp_path)
+
+
+@pytest.fixture
 async def server(
-    tmp_path: Path, http_settings: HttpSettings, scan_command: tuple[str, ...]
+    tmp_path: Path, http_settings: HttpSettings, scan_command: tuple[str, ...], storage: Storage
 ) -> AsyncIterator[FileServer]:
     signer = SlotSigner(b"k" * 32)
-    index, storage = Index(tmp_path / "index.db"), DiskStorage(tmp_path)
+    index = Index(tmp_path / "index.db")
     await storage.open()
     await index.open()
     uploads = Uploads(signer, storage, index, Scanner(scan_command, 5.0), http_settings, Counter())

@@ -68,6 +68,14 @@ def test_the_example_names_every_key():
         ('[server]\nsecret = "a"\n[upload]\ncolour = "red"\n', "colour"),
         ('[server]\nsecret = "a"\n[upload]\ndomain = ""\n[proxy]\ndomain = ""\n', "nothing"),
         ('[server]\nsecret = "a"\n[upload]\ndomain = "x"\n[proxy]\ndomain = "x"\n', "proxy.domain"),
+        ('[server]\nsecret = "a"\n[s3]\naccess_key_id = "x"\n', "s3: access_key_id"),
+        ('[server]\nsecret = "a"\n[s3]\nsecret_access_key = "x"\nsecret_access_key_file = "y"\n', "s3: either"),
+        (
+            '[server]\nsecret = "a"\n[s3]\naccess_key_id = "x"\nsecret_access_key_file = "y"\n',
+            "s3.secret_access_key_file",
+        ),
+        ('[server]\nsecret = "a"\n[s3]\nendpoint = "ftp://x"\n', "s3.endpoint"),
+        ('[server]\nsecret = "a"\n[s3]\nbucket = "x"\n[upload]\nscan = ["x"]\n', "upload.scan"),
         ("[server\n", "TOML"),
     ],
 )
@@ -79,3 +87,9 @@ def test_mistakes_are_named(tmp_path, text, complaint):
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(ConfigError, match="cannot be read"):
         load(tmp_path / "none.toml")
+
+
+def test_the_key_of_s3_is_read_from_its_file(tmp_path):
+    (tmp_path / "key").write_text("word\n")
+    text = '[server]\nsecret = "a"\n[s3]\nbucket = "x"\naccess_key_id = "y"\nsecret_access_key_file = "key"\n'
+    assert load(written(tmp_path, text)).s3.secret_access_key == "word"
