@@ -4,9 +4,9 @@ import msgspec
 import pytest
 
 from xmpp_server.app import diagnosis
-from xmpp_server.app.diagnosis import Level, diagnose
-from xmpp_server.app.settings import S2S, Config, Dns, DomainTls, Listen, Storage, Tls
-from xmpp_server.net.self_signed import ensure_self_signed
+from xmpp_server.app.diagnosis import diagnose
+from xmpp_server.app.finding import Level
+from xmpp_server.app.settings import Config, Listen, Storage, Tls
 
 
 @pytest.fixture
@@ -42,32 +42,6 @@ async def test_configurations_that_lead_nowhere(config, values, text):
     (found,) = [finding for finding in findings if finding.level is not Level.OK]
     assert found.text == text
     assert found.remedy
-
-
-async def test_certificates(config, tmp_path):
-    path = ensure_self_signed(tmp_path / "tls", ["example.org"]).source
-    pair = DomainTls(certificate=path, key=path)
-    good = changed(config, domains=("example.org",), tls=Tls(certificate=path, key=path))
-    assert await levels(good, "tls") == [Level.OK]
-    other = changed(good, domains=("example.org", "example.net"))
-    assert await levels(other, "tls") == [Level.OK, Level.ERROR]
-    by_sni = changed(config, domains=("localhost", "example.org"), tls=Tls(domains={"example.org": pair}))
-    assert await levels(by_sni, "tls") == [Level.WARNING, Level.OK]
-    missing = changed(config, tls=Tls(certificate=str(tmp_path / "none"), key=path))
-    assert await levels(missing, "tls") == [Level.ERROR]
-
-
-async def test_a_certificate_that_ends_soon(config, tmp_path, monkeypatch):
-    path = ensure_self_signed(tmp_path / "tls", ["localhost"]).source
-    config = changed(config, tls=Tls(certificate=path, key=path))
-    monkeypatch.setattr(diagnosis, "WARN_DAYS", 10_000)
-    assert await levels(config, "tls") == [Level.WARNING]
-
-
-async def test_dns_that_does_not_answer(config, monkeypatch):
-    monkeypatch.setattr(diagnosis, "DNS_TIMEOUT_S", 0.05)
-    config = changed(config, domains=("example.org",), s2s=S2S(enabled=False, dns=Dns(nameservers=("127.0.0.1:9",))))
-    assert await levels(config, "dns") == [Level.WARNING, Level.WARNING]
 
 
 async def test_storage(config, tmp_path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import structlog
@@ -57,6 +58,18 @@ class Certificates:
         log.info("certificates-reloaded", files=sorted({pair.source for pair in self.pairs}))
 
 
+@dataclass(frozen=True, slots=True)
+class Source:
+    """The files of one certificate; they may be the same one."""
+
+    certificate: Path
+    key: Path
+    #: The only domain that it is for; "" is for all that it names.
+    domain: str = ""
+    #: The server makes the files where they are missing.
+    made: bool = False
+
+
 def key_pairs(config: Config) -> list[KeyPair]:
     """Read what the configuration names, the default one first; where it names none, make one.
 
@@ -77,6 +90,17 @@ def key_pairs(config: Config) -> list[KeyPair]:
     first = certified_name(config.domains[0])
     default = next((pair for pair in pairs if pair.names.covers(first)), pairs[0])
     return [default, *(pair for pair in pairs if pair is not default)]
+
+
+def sources(config: Config) -> list[Source]:
+    """Return the files, whether they are there or not: for a domain the first counts whose certificate names it."""
+    tls = config.tls
+    own = [Source(Path(one.certificate), Path(one.key), name) for name, one in tls.domains.items()]
+    if tls.certificate:
+        return [*own, Source(Path(tls.certificate), Path(tls.key or tls.certificate))]
+    issued = [Source(order.path, order.path, made=True) for order in orders(config)]
+    made = self_signed_folder(config.data_path) / FILE_NAME
+    return [*own, *issued, Source(made, made, made=True)]
 
 
 def files_for(config: Config, component: str) -> tuple[str, str]:

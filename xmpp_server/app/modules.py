@@ -99,3 +99,14 @@ def build_modules(config: Config, domain: str) -> list[Module]:
                 module.takes_strangers = config.auth.registration == "open"
             built.append(module)
     return built
+
+
+def service_domains(config: Config, domain: str) -> list[str]:
+    """Return the domains that the modules of a host serve beside it, as that of its rooms."""
+    found = []
+    for kind in MODULES:
+        settings = config.modules.get(kind.name)
+        pattern = getattr(kind.Config() if settings is None else settings.config, "domain", "")
+        if isinstance(pattern, str) and pattern and is_enabled(kind, config, domain):
+            found.append(pattern.replace("{domain}", domain))
+    return found

@@ -105,7 +105,7 @@ class Lookup:
             except dns.resolver.NoResolverConfiguration:
                 raise LookupFailedError("no nameserver is configured") from None
             if self._nameservers:
-                resolver.nameservers = [_nameserver(text) for text in self._nameservers]
+                resolver.nameservers = [nameserver(text) for text in self._nameservers]
             if self._validated:  # RFC 6840 §5.7: the AD bit of a question asks for that of the answer
                 resolver.flags = dns.flags.RD | dns.flags.AD
                 resolver.use_edns(0, 0, _DATAGRAM_BYTES)
@@ -115,7 +115,8 @@ class Lookup:
         return self._resolver
 
 
-def _nameserver(text: str) -> dns.nameserver.Do53Nameserver:
+def nameserver(text: str) -> dns.nameserver.Do53Nameserver:
+    """Return what dnspython asks at "host:port", which the configuration has checked."""
     address = parse_address(text)
     assert isinstance(address, tuple)  # noqa: S101 - the configuration is checked
     return dns.nameserver.Do53Nameserver(address[0], address[1])

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 import dns.exception
-import dns.nameserver
 import dns.resolver
 
-from xmpp_server.net.addresses import parse_address
+from xmpp_server.net.lookup import nameserver
 
 LOOKUP_S = 8.0
 
@@ -23,7 +22,7 @@ def known(names: Iterable[str], nameservers: Sequence[str]) -> list[str]:
     except dns.resolver.NoResolverConfiguration:
         return names
     if nameservers:
-        resolver.nameservers = [_nameserver(text) for text in nameservers]
+        resolver.nameservers = [nameserver(text) for text in nameservers]
     resolver.lifetime = LOOKUP_S
     return [name for name in names if _has_address(resolver, name)]
 
@@ -39,9 +38,3 @@ def _has_address(resolver: dns.resolver.Resolver, name: str) -> bool:
         if answer.rrset is not None:
             return True
     return False
-
-
-def _nameserver(text: str) -> dns.nameserver.Do53Nameserver:
-    address = parse_address(text)
-    assert isinstance(address, tuple)  # noqa: S101 - the configuration is checked
-    return dns.nameserver.Do53Nameserver(address[0], address[1])

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from ipaddress import ip_address
 from pathlib import Path
 
-from xmpp_server.app.modules import MODULES, is_enabled
+from xmpp_server.app.modules import service_domains
 from xmpp_server.app.settings import Config
 from xmpp_server.net.certificates import CertificateError
 from xmpp_server.net.self_signed import certified_name, make_self_signed, write_private
@@ -64,11 +64,7 @@ def _order(config: Config, name: str, group: tuple[str, ...]) -> Order:
 def _services(config: Config) -> Iterator[str]:
     """Yield what other servers and clients reach beside the hosts."""
     for domain in config.domains:
-        for kind in MODULES:
-            settings = config.modules.get(kind.name)
-            name = getattr(kind.Config() if settings is None else settings.config, "domain", "")
-            if isinstance(name, str) and name and is_enabled(kind, config, domain):
-                yield name.replace("{domain}", domain)
+        yield from service_domains(config, domain)
     for component in config.components:
         yield from component.domains
 

@@ -20,8 +20,11 @@ SUBJECTS = ("config", "tls", "dns", "storage", "turn")
 @click.pass_context
 def check(click_context: click.Context, context: Context, subject: str, as_json: bool) -> None:
     """Tell what is wrong with the configuration and what it needs. Exit code 1 for an error."""
-    from xmpp_server.app.diagnosis import Level, diagnose
+    from xmpp_server.app import logging
+    from xmpp_server.app.diagnosis import diagnose
+    from xmpp_server.app.finding import Level
 
+    logging.configure("error", "console")  # what is found is told below
     subjects = SUBJECTS if subject == "all" else (subject,)
     findings = asyncio.run(diagnose(context.config, subjects))
     rows = [dataclasses.asdict(finding) for finding in findings]
