@@ -71,7 +71,7 @@ class DiskCommands:
             }
             for entry in folder.page.entries
         ]
-        if not folder.path and store == call.who and after is None:
+        if folder.is_first and not folder.path and store == call.who:
             rows.insert(0, _UPLOADS_ROW)
         return _page(f"{store}: {path}", rows, folder.page.after)
 

@@ -36,7 +36,7 @@ class Folder:
     store: str
     path: list[Entry]
     page: Page
-    right: Right
+    is_first: bool
 
     @property
     def id(self) -> int:
@@ -64,13 +64,13 @@ class Disk:
 
     async def folder(self, who: str, store: str, folder_id: int, after: str | None = None) -> Folder:
         """Return a page of a folder."""
-        right = await self.stores.right(who, store)
+        await self.stores.right(who, store)
 
         def look(database: sqlite3.Connection) -> Folder:
             found = tree.folder(database, store, folder_id)
             path = [] if found is None else tree.path_of(database, found)
             page = tree.page(database, store, folder_id, after, self.settings.page_entries)
-            return Folder(store, path, page, right)
+            return Folder(store, path, page, after is None)
 
         return await self.index.read(look)
 

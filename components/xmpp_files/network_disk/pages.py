@@ -27,7 +27,7 @@ class Pages:
     def folder(self, folder: Folder, usage: Usage, limits: Limits, max_file_bytes: int) -> bytes:
         """Show a folder, what can be done in it, and the space."""
         rows = [self._entry_row(entry) for entry in folder.page.entries]
-        if not folder.path and self.session is not None and folder.store == self.session.jid:
+        if folder.is_first and not folder.path and folder.store == self._jid:
             uploads = tag("a", names.UPLOADS, href=self.links.page("uploads"), class_="folder")
             rows.insert(0, tag("tr", tag("td"), tag("td", uploads), tag("td"), tag("td"), tag("td")))
         place = [_hidden("store", folder.store), _hidden("folder", str(folder.id))]

@@ -23,8 +23,6 @@ _FIELDS = 10
 _FIELD_BYTES = 1024
 _FILES = 1000
 _CHUNK_BYTES = 64 * 1024
-#: What a form has besides its files.
-_FRAME_BYTES = 16_384
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +53,10 @@ class Receiver:
             store, folder = fields.get("store", ""), fields.get("folder", "")
             if not (folder.isascii() and folder.isdigit() and len(folder) < 16):
                 raise DiskError(Reason.BAD, "There is no such folder")
-            count = 0
+            count, left = 0, request.content_length
             while part is not None and count < _FILES:
                 count += 1
-                await self._store(request, session, store, int(folder), part)
+                left -= await self._store(session, store, int(folder), part, left)
                 part = await self._next(reader)
         except (ConnectionError, web.RequestPayloadError, ValueError, AssertionError):
             raise RefusedError(400, "The form is damaged") from None
@@ -72,12 +70,20 @@ class Receiver:
                 return fields, part
             if len(fields) >= _FIELDS:
                 raise RefusedError(400, "The form is damaged")
-            async with asyncio.timeout(self.intake.settings.idle_timeout_s):
-                data = await part.read_chunk(_FIELD_BYTES)
-            if not part.at_eof() and await part.read_chunk(1):
-                raise RefusedError(413, "The form is too large")
-            fields[part.name or ""] = data.decode("utf-8")
+            fields[part.name or ""] = await self._field(part)
         return fields, None
+
+    async def _field(self, part: BodyPartReader) -> str:
+        data = bytearray()
+        try:
+            async with asyncio.timeout(self.intake.settings.idle_timeout_s):
+                async for chunk in _chunks(part):
+                    data += chunk
+                    if len(data) > _FIELD_BYTES:
+                        raise RefusedError(413, "The form is too large")
+        except TimeoutError:
+            raise RefusedError(408, "The upload is too slow") from None
+        return data.decode("utf-8")
 
     async def _next(self, reader: MultipartReader) -> BodyPartReader | None:
         try:
@@ -89,27 +95,26 @@ class Receiver:
             raise RefusedError(400, "The form is damaged")
         return part
 
-    async def _store(
-        self, request: web.Request, session: Session, store: str, folder: int, part: BodyPartReader
-    ) -> None:
+    async def _store(self, session: Session, store: str, folder: int, part: BodyPartReader, left: int) -> int:
+        """Store a file that has at most `left` bytes; return how many it has."""
         name = file_names.cleaned(part.filename or "")
         if not name:  # a form that was sent without choosing a file
             await part.release()
-            return
-        most = self.disk.upload.max_file_bytes
-        left = max(1, (request.content_length or 0) - request.content.total_bytes + _FRAME_BYTES)
+            return 0
+        most = min(left, self.disk.upload.max_file_bytes)
         content_type = media_types.parsed(part.headers.get("Content-Type", "")) or media_types.UNKNOWN
         now = int(time.time())
         # Its size is known when it is here: until then the largest that it can be counts.
-        file = await self.disk.reserve(session.jid, store, folder, min(most, left), content_type, now, now, None)
+        file = await self.disk.reserve(session.jid, store, folder, most, content_type, now, now, None)
         try:
             with self.intake.turn(self.disk.signer.uploader(session.jid)):
-                size = await self.intake.store(file.id, _chunks(part), most=file.size)
+                size = await self.intake.store(file.id, _chunks(part), most=most)
         except BaseException:
             await asyncio.shield(self.disk.give_back(file))
             raise
         entry = await self.disk.settle(session.jid, file, folder, name, size, now)
         log.info("disk-put", user=session.jid, store=store, file=file.id[:6], size=size, entry=entry.id)
+        return size
 
 
 async def _chunks(part: BodyPartReader) -> AsyncIterator[bytes]:

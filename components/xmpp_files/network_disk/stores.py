@@ -42,9 +42,13 @@ class Stores:
         localpart, _, domain = jid.rpartition("@")
         return bool(localpart) and domain in self._room_domains
 
+    def has_own(self, who: str) -> bool:
+        """Tell whether somebody has a store."""
+        return self._access.allows(who)
+
     def may_log_in(self, who: str) -> bool:
         """Tell whether there can be any store for somebody; members of rooms may be from elsewhere."""
-        return self._access.allows(who) or bool(self._room_domains)
+        return self.has_own(who) or bool(self._room_domains)
 
     async def right(self, who: str, store: str) -> Right:
         """Return what somebody, by bare JID, may do in a store.
@@ -54,7 +58,7 @@ class Stores:
 
         """
         if who == store and not self.is_room(store):
-            right = Right.OWNER if self._access.allows(who) else Right.NONE
+            right = Right.OWNER if self.has_own(who) else Right.NONE
         elif self.is_room(store):
             right = await self._ask_room(store, who)
         else:

@@ -16,6 +16,7 @@ from components.xmpp_files.download import Downloads
 from components.xmpp_files.intake import RefusedError
 from components.xmpp_files.network_disk import sessions
 from components.xmpp_files.network_disk.actions import Actions
+from components.xmpp_files.network_disk.addresses import bare_jid
 from components.xmpp_files.network_disk.errors import DiskError, Reason
 from components.xmpp_files.network_disk.fields import number
 from components.xmpp_files.network_disk.pages import Pages
@@ -66,10 +67,11 @@ class Website:
     async def _folder(self, request: web.Request) -> web.StreamResponse:
         session = await self.actions.visits.session(request)
         disk, now = self.actions.disk, int(time.time())
-        store = request.query.get("store", "").strip().lower() or session.jid
+        pages, store = Pages(self.actions.links, session), bare_jid(request.query.get("store", "")) or session.jid
+        if store == session.jid and not disk.stores.has_own(store):
+            return page(pages.message("Files", "You have no files of your own here: open those of a room"))
         folder = await disk.folder(session.jid, store, number(request.query.get("folder")), request.query.get("after"))
         usage = await disk.usage(session.jid, store, now)
-        pages = Pages(self.actions.links, session)
         return page(pages.folder(folder, usage, disk.limits, disk.upload.max_file_bytes))
 
     async def _entry(self, request: web.Request) -> web.StreamResponse:
@@ -92,7 +94,7 @@ class Website:
 
     async def _shares(self, request: web.Request) -> web.StreamResponse:
         session = await self.actions.visits.session(request)
-        store, after = request.query.get("store", session.jid), request.query.get("after", "")
+        store, after = bare_jid(request.query.get("store", "")) or session.jid, request.query.get("after", "")
         shares = await self.actions.disk.shares(session.jid, store, int(time.time()), after)
         more = self._more("shares", [share.token for share in shares], store)
         return page(Pages(self.actions.links, session).shares("Shares", shares, more, own=True))
