@@ -93,7 +93,7 @@ def _entry(element: ET.Element, rules: Rules) -> Entry | None:
         raise BadEntryError(str(error)) from None
     if message.tag != _MESSAGE:
         raise BadEntryError("not a message of jabber:client")
-    if not is_kept(message, room, rules):
+    if not is_kept(message, rules):
         return None
     if "stanza-id" in stanza:
         stanza = _without_forged_ids(message, stanza, owner, ident)
@@ -105,12 +105,12 @@ def _entry(element: ET.Element, rules: Rules) -> Entry | None:
         room,
         message.get("type") == "groupchat",
         element.get("roster") == "true",
-        None if room else reference(_known_as(message)),
+        None if room else reference(known_as(message)),
         Retraction.of(message, ident) if RETRACT in stanza else None,
     )
 
 
-def _known_as(message: ET.Element) -> str | None:
+def known_as(message: ET.Element) -> str | None:
     """Return the id by which others speak of a message: of groupchat that of the room (XEP-0424 §5.1)."""
     if message.get("type") != "groupchat":
         return message.get("id")

@@ -1,4 +1,4 @@
-"""Commands on one archive, with the program running or not: export, erase, purge."""
+"""Commands on one archive, with the program running or not: export, erase, trim, purge."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import UTC, datetime
 from typing import TypeVar
 
 import click
@@ -75,6 +76,20 @@ def erase(config: Config, jid: str) -> None:
         await store.write([Erasure(jid)])
 
     _with_store(config, work)
+
+
+@click.command()
+@click.argument("jid")
+@click.option("--before", type=click.DateTime(), help="Delete what is older than this time (UTC).")
+@click.option("--keep", type=click.IntRange(1), help="Delete all but so many, the oldest first.")
+@click.pass_obj
+def trim(config: Config, jid: str, before: datetime | None, keep: int | None) -> None:
+    """Delete what is old in the archive of an account or room."""
+    if before is None and keep is None:
+        raise click.UsageError("One of --before and --keep is needed")
+    oldest_ms = None if before is None else int(before.replace(tzinfo=UTC).timestamp() * 1000)
+    count = _with_store(config, lambda store: store.trim(jid, oldest_ms, keep or 0))
+    click.echo(f"{count} entries deleted")
 
 
 @click.command()

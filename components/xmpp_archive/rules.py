@@ -25,10 +25,10 @@ _TRANSIENT = (f"{{{CHAT_STATES}}}", f"{{{HINTS}}}", f"{{{SID}}}", f"{{{CARBONS}}
 _COPIES = (f"{{{CARBONS}}}received", f"{{{CARBONS}}}sent", f"{{{MAM}}}result")
 
 
-def is_kept(message: ET.Element, room: bool, rules: Rules) -> bool:
-    """Tell whether a message of jabber:client belongs in an archive; `room` tells that it is a room's."""
+def is_kept(message: ET.Element, rules: Rules) -> bool:
+    """Tell whether a message of jabber:client belongs in an archive."""
     kind = message.get("type") or "normal"
-    if kind == "error" or (kind == "groupchat" and not (room or rules.groupchat)):
+    if kind == "error":
         return False
     tags = [child.tag for child in message]
     if any(tag in _FORBIDDEN for tag in tags):

@@ -21,7 +21,6 @@ class Server(settings.Server, frozen=True, kw_only=True):
 class Rules(Table, frozen=True, kw_only=True):
     """What is worth an entry; hints of the sender's go before all of these (XEP-0334)."""
 
-    groupchat: bool = False
     headlines: bool = False
     receipts: bool = True
     markers: bool = True

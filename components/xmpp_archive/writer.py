@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
+from xml.etree import ElementTree as ET
 
 from sqlalchemy import Connection, delete, func, select, text, update
 
 from components.xmpp_archive import select as selecting
-from components.xmpp_archive.batch import Entry, Erasure, Item, first_id, reference, stamp, stamp_ms
+from components.xmpp_archive.batch import Entry, Erasure, Item, first_id, known_as, reference, stamp, stamp_ms
 from components.xmpp_archive.database import Database
 from components.xmpp_archive.preferences import Prefs
 from components.xmpp_archive.tables import Values, entries, owners
@@ -57,8 +58,11 @@ class Writer:
                 new += self._insert(database, rows)
                 rows = []
                 self._retract(database, item)
-            if (row := self._row(database, item)) is not None:
-                rows.append(row)
+            if (row := self._row(database, item)) is None:
+                continue
+            if item.groupchat and not item.room and self._has_copy(database, rows, row):
+                continue
+            rows.append(row)
         return new + self._insert(database, rows)
 
     def set_prefs(self, database: Connection, jid: str, prefs: Prefs) -> None:
@@ -95,6 +99,23 @@ class Writer:
             return None
         bare, _, resource = entry.contact.partition("/")
         return owner.number, entry.id, bare, resource, entry.groupchat, entry.stanza, entry.reference
+
+    @staticmethod
+    def _has_copy(database: Connection, rows: list[Values], row: Values) -> bool:
+        """Tell whether a user has what a room said already: each client in the room gets a copy."""
+        owner, ident, contact, *_, stanza, name = row
+        if name is None:
+            return False
+        column = entries.c
+        found = select(column.id, column.stanza).where(column.owner == owner, column.reference == name)
+        same = [
+            *((one.id, one.stanza) for one in database.execute(found.where(column.contact == contact))),
+            *((one[1], one[5]) for one in rows if (one[0], one[2], one[6]) == (owner, contact, name)),
+        ]
+        if not same:
+            return False
+        known = known_as(ET.fromstring(stanza))  # noqa: S314 - it was parsed before
+        return any(other != ident and known_as(ET.fromstring(text)) == known for other, text in same)  # noqa: S314
 
     def _retract(self, database: Connection, entry: Entry) -> None:
         """Put a tombstone in the place of what is taken back by who has said it, or by the room."""

@@ -58,6 +58,29 @@ def test_erase_and_purge(config: Path) -> None:
     assert run(config, "export", OWNER) == ""
 
 
+@pytest.mark.parametrize(
+    ("options", "left"),
+    [
+        (("--before", "2024-01-01T00:10:00"), 601),
+        (("--keep", "5"), 5),
+        (("--before", "2024-01-01", "--keep", "1100"), 1100),
+    ],
+)
+def test_trim(config: Path, options: tuple[str, ...], left: int) -> None:
+    assert run(config, "trim", OWNER, *options) == f"{1201 - left} entries deleted\n"
+    assert len(run(config, "export", OWNER).splitlines()) == left
+    assert run(config, "trim", "nobody@example.org", *options) == "0 entries deleted\n"
+    assert CliRunner().invoke(main, ["--config", str(config), "trim", OWNER]).exit_code == 2
+
+
+def test_without_a_file(config: Path) -> None:
+    folder = str(config.parent)
+    done = CliRunner().invoke(main, ["--data-dir", folder, "export", OWNER])
+    assert len(done.output.splitlines()) == 1201
+    for wrong in (["--data-dir", folder], ["--data-dir", folder, "--config", str(config), "purge"]):
+        assert CliRunner().invoke(main, wrong).exit_code == 2
+
+
 def test_a_running_program_gets_over_it(tmp_path: Path, config: Path) -> None:
     async def work() -> None:
         store = Store(SqliteDatabase(tmp_path / "archive.db"), Prefs("always"))

@@ -24,7 +24,7 @@ COPY = "<received xmlns='urn:xmpp:carbons:2'><forwarded xmlns='urn:xmpp:forward:
         ("chat", "<body>hi</body>", True),
         ("", "<body>hi</body>", True),
         ("error", "<body>hi</body>" + STORE, False),
-        ("groupchat", "<body>hi</body>", False),
+        ("groupchat", "<body>hi</body>", True),
         ("headline", "<body>hi</body>", False),
         ("headline", "<body>hi</body>" + STORE, True),
         ("chat", "<body>hi</body>" + NO_STORE, False),
@@ -40,16 +40,13 @@ COPY = "<received xmlns='urn:xmpp:carbons:2'><forwarded xmlns='urn:xmpp:forward:
         ("chat", "", False),
     ],
 )
-def test_users(kind: str, inside: str, kept: bool) -> None:
+def test_kinds(kind: str, inside: str, kept: bool) -> None:
     message = ET.fromstring(f"<message xmlns='jabber:client'>{inside}</message>")
     if kind:
         message.set("type", kind)
-    assert is_kept(message, False, Rules()) is kept
+    assert is_kept(message, Rules()) is kept
 
 
-def test_rooms_and_options() -> None:
-    said = ET.fromstring("<message xmlns='jabber:client' type='groupchat'><body>hi</body></message>")
-    assert is_kept(said, True, Rules())
-    assert is_kept(said, False, Rules(groupchat=True))
+def test_options() -> None:
     for inside, rules in ((RECEIPT, Rules(receipts=False)), (MARKER, Rules(markers=False))):
-        assert not is_kept(ET.fromstring(f"<message xmlns='jabber:client'>{inside}</message>"), False, rules)
+        assert not is_kept(ET.fromstring(f"<message xmlns='jabber:client'>{inside}</message>"), rules)

@@ -56,7 +56,7 @@ def batch(owner: str, contact: str, *stanzas: str, first: int = 1, room: bool = 
     )
     refused: list[str] = []
     handed_over = ET.fromstring(f"<store xmlns='{ARCHIVE}'>{''.join(entries)}</store>")
-    found = list(items(handed_over, Rules(groupchat=True), refused))
+    found = list(items(handed_over, Rules(), refused))
     assert refused == []
     return found
 
@@ -183,6 +183,16 @@ async def test_what_a_room_said_in_the_archive_of_a_user(store: Store) -> None:
     assert await tombstones(store, ROMEO) == [False, False]
     await store.write(batch(ROMEO, ROOM, moderated(ROOM, ident(7)), first=3))
     assert await tombstones(store, ROMEO) == [True, False, False]
+
+
+async def test_each_client_in_a_room_gets_a_copy_and_the_archive_keeps_one(store: Store) -> None:
+    said_once = in_room("hag", "1", "<body>a</body>", 7)
+    again = in_room("hag", "1", "<body>a</body>", 8)
+    await store.write(batch(ROMEO, f"{ROOM}/hag", said_once, said_once, again))
+    await store.write(batch(ROMEO, f"{ROOM}/hag", said_once, first=4))
+    assert len(await kept(store, ROMEO)) == 2
+    await store.write(batch(ROOM, f"{ROOM}/hag", said_once, first=7, room=True))
+    assert len(await kept(store, ROOM)) == 1
 
 
 async def test_it_is_gone_from_the_file(tmp_path: Path) -> None:

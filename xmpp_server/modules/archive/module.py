@@ -15,11 +15,15 @@ from xmpp_server.im.offline import keeping
 from xmpp_server.jid import JID
 from xmpp_server.modules.archive import protocol
 from xmpp_server.modules.archive.asking import Asking
+from xmpp_server.modules.archive.groupchat import Groupchat
 from xmpp_server.modules.archive.handover import Handover
 from xmpp_server.modules.archive.rooms import FEATURES, Rooms
 from xmpp_server.modules.muc import Muc
+from xmpp_server.modules.muc.rooms import OpenRoom
 from xmpp_server.modules.stable_ids import StableIds
 from xmpp_server.stanzas.message import MessageType
+from xmpp_server.xml.namespaces import MAM
+from xmpp_server.xml.stanza import Stanza
 
 log = structlog.get_logger()
 
@@ -33,6 +37,8 @@ class ArchiveConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     component: str = "archive.{domain}"
     #: Whether rooms have archives, too.
     rooms: bool = True
+    #: Whether what rooms say is in the archives of users, too: one more entry for each user who hears it.
+    groupchat: bool = False
     #: Whether the archive can search (XEP-0431): told to clients.
     search: bool = False
     #: Messages in one batch, and how long the archive may take for one.
@@ -53,11 +59,11 @@ class Archive(Module):
 
     name = "archive"
     xeps = (
-        Xep(313, "1.1.3", "by the archive component; groupchat is in the archives of rooms only"),
+        Xep(313, "1.1.3", "by the archive component"),
         Xep(431, "0.2.0", "by the archive component, of accounts, if configured"),
         Xep(441, "0.2.0", "by the archive component"),
     )
-    account_features = (*FEATURES, RETRACT, f"{RETRACT}#tombstone")
+    account_features = (*FEATURES, f"{MAM}#groupchat-field", RETRACT, f"{RETRACT}#tombstone")
     needs = (StableIds,)
     enabled_by_default = False
     enabled_with_component = True
@@ -76,6 +82,7 @@ class Archive(Module):
             answer_s=config.answer_s,
             refuses=config.when_full == "refuse",
         )
+        self.groupchat = Groupchat(host, self._handover) if config.groupchat else None
         asking = Asking(host, self._component, self._handover)
         if host.router.components.find(self._component.domainpart) is None:
             log.error("archive-not-configured", component=str(self._component), hint="add it to [[components]]")
@@ -84,11 +91,10 @@ class Archive(Module):
         host.hooks.iq_request.add(asking.account, Order.DELIVER)
         host.hooks.account_deleted.add(lambda jid: self._handover.add(protocol.erasure(jid)))
         host.router.components.connected.add(self._connected)
-        if config.search:
-            host.hooks.account_disco.add(self._describe)
+        host.hooks.account_disco.add(self._describe)
         muc = host.modules.get(Muc)
         if config.rooms and isinstance(muc, Muc):
-            Rooms(muc, self._handover, asking)
+            Rooms(muc, self._handover, asking, self._said_in_room)
 
     def received(self, event: Inbound) -> None:
         """Archive what comes for an account, under the id that it was stamped with.
@@ -98,8 +104,12 @@ class Archive(Module):
 
         """
         stanza, account = event.stanza, event.account
+        if stanza.type == MessageType.GROUPCHAT:
+            if self.groupchat is not None and not account.anonymous:
+                self.groupchat.heard(stanza, account.jid)
+            return
         ident, sender = stanza.stable_id, stanza.sender
-        if ident is None or sender is None or stanza.type == MessageType.GROUPCHAT or account.anonymous:
+        if ident is None or sender is None or account.anonymous:
             return
         if not self._handover.has_room():
             return
@@ -123,9 +133,21 @@ class Archive(Module):
         self._handover.add(protocol.entry(ident, account.jid, to, stanza, in_roster=known), stanza.receipt)
 
     @staticmethod
-    def _describe(disco: Disco) -> None:
-        if not disco.node:
+    def _said_in_room(open_: OpenRoom, stanza: Stanza, stable_id: str, sender: JID) -> None:
+        """Give each host that has users in a room what is said there."""
+        seats = open_.room.everybody()
+        for host in {seat.session.host for seat in seats if seat.session is not None}:
+            archive = host.modules.get(Archive)
+            if isinstance(archive, Archive) and archive.groupchat is not None:
+                archive.groupchat.said_here(seats, stanza, stable_id, sender)
+
+    def _describe(self, disco: Disco) -> None:
+        if disco.node:
+            return
+        if self.config.search:
             disco.features.add("urn:xmpp:fulltext:0")
+        if self.config.groupchat:
+            disco.features.add(f"{MAM}#groupchat-available")
 
     def _connected(self, line: Line) -> None:
         if self._component in line.component.domains:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
+from typing import TypeAlias
 
 from xmpp_server.core.hooks import Verdict, Wait
 from xmpp_server.core.module import IqRequest, Order
 from xmpp_server.errors import Condition, StanzaError
-from xmpp_server.im.offline import NO_PERMANENT_STORE, NO_STORE, TRANSIENT
+from xmpp_server.jid import JID
 from xmpp_server.modules.archive import protocol
 from xmpp_server.modules.archive.asking import TAGS, Asking
+from xmpp_server.modules.archive.groupchat import is_telling
 from xmpp_server.modules.archive.handover import Handover
 from xmpp_server.modules.muc import Muc
 from xmpp_server.modules.muc.hooks import Announced, RoomDisco, RoomMessage
@@ -19,16 +22,19 @@ from xmpp_server.modules.muc.wire import NOT_IN_MESSAGES, copies, inner_of, lang
 from xmpp_server.xml.namespaces import MAM
 from xmpp_server.xml.stanza import Stanza
 
+#: Takes what a room says, with its id and sender, for the archives of those who hear it.
+ToUsers: TypeAlias = Callable[[OpenRoom, Stanza, str, JID], None]
 FEATURES = (MAM, f"{MAM}#extended")
 
 
 class Rooms:
     """Keeps what rooms reflect, in the form in which they reflect it."""
 
-    def __init__(self, muc: Muc, handover: Handover, asking: Asking) -> None:
+    def __init__(self, muc: Muc, handover: Handover, asking: Asking, to_users: ToUsers) -> None:
         self._muc = muc
         self._handover = handover
         self._asking = asking
+        self._to_users = to_users
         muc.hooks.message.add(self._keep, Order.ARCHIVE)
         muc.hooks.announced.add(self._retract)
         muc.hooks.room_disco.add(self._describe)
@@ -37,7 +43,7 @@ class Rooms:
 
     def _keep(self, event: RoomMessage) -> None:
         stanza = event.stanza
-        if not (event.keep or event.subject or _is_telling(stanza)):
+        if not (event.keep or event.subject or is_telling(stanza)):
             return
         if not self._handover.has_room():
             return
@@ -53,12 +59,14 @@ class Rooms:
             "message", occupant.jid, inner, (), kind="groupchat", id=stanza.id or ident, lang=lang_of(stanza)
         )
         self._handover.add(protocol.entry(ident, room, occupant.jid, shown.stanza, room=True), stanza.receipt)
+        self._to_users(event.open, shown.stanza, ident, occupant.jid)
 
     def _retract(self, event: Announced) -> None:
         """Keep what moderators do, even where there is no room for more: the archive has to forget something."""
         room = event.open.room.jid
         entry = protocol.entry(event.stable_id, room, room, event.stanza, room=True)
         self._handover.add(entry, event.request.receipt)
+        self._to_users(event.open, event.stanza, event.stable_id, room)
 
     @staticmethod
     def _describe(event: RoomDisco) -> None:
@@ -83,11 +91,3 @@ class Rooms:
             raise StanzaError(Condition.FORBIDDEN, "Only who may enter may read")
         self._asking.ask(request, room.jid, room=True)
         return None
-
-
-def _is_telling(stanza: Stanza) -> bool:
-    """Tell whether a message without a body is of use later: reactions, retractions, markers."""
-    tags = stanza.children
-    if NO_STORE in tags or NO_PERMANENT_STORE in tags:
-        return False
-    return not all(tag.startswith(TRANSIENT) or tag.endswith(" thread") for tag in tags)
