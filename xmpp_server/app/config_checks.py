@@ -10,6 +10,8 @@ import msgspec
 
 from xmpp_server.app.config_error import ConfigError
 from xmpp_server.app.settings import Acme, Component, Config
+from xmpp_server.core import federation_rights
+from xmpp_server.core.domain_rules import PatternError
 from xmpp_server.core.grants import Grants
 from xmpp_server.jid import JID, JIDMalformed
 
@@ -108,6 +110,12 @@ class _Checks:
                 self._check_door(f"listen.{name}[{index}]", door)
         for index, address in enumerate(config.s2s.dns.nameservers):
             self._check_door(f"s2s.dns.nameservers[{index}]", address)
+        for index, pattern in enumerate(config.s2s.local_only):
+            try:
+                federation_rights.checked(pattern)
+            except PatternError:
+                reason = f"{pattern!r} is neither an account, nor accounts like name-*@domain, nor a domain"
+                raise self._error(f"s2s.local_only[{index}]", reason) from None
         for domain, address in config.s2s.routes.items():
             self._domain("s2s.routes", domain)
             self._check_door(f's2s.routes."{domain}"', address)

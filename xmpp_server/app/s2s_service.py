@@ -11,8 +11,10 @@ from xmpp_server.app.c2s_service import stream_limits
 from xmpp_server.app.control import Handler
 from xmpp_server.app.settings import S2S, Config
 from xmpp_server.core.domain_rules import DomainRules, prepared
+from xmpp_server.core.federation_rights import FederationRights
 from xmpp_server.core.router import Router
 from xmpp_server.net.addresses import parse_address
+from xmpp_server.net.allowance import Rate
 from xmpp_server.net.certificates import KeyPair, best_pair
 from xmpp_server.net.connection import Connection
 from xmpp_server.net.dialer import Dialer
@@ -34,7 +36,9 @@ from xmpp_server.streams.s2s import Rules
 class ServerPolicy:
     """The server, to its streams with others (`streams.s2s.FederationPolicy`)."""
 
-    def __init__(self, config: Config, domains: Collection[str], secret: bytes, remotes: DomainRules) -> None:
+    def __init__(
+        self, config: Config, domains: Collection[str], secret: bytes, remotes: DomainRules, rights: FederationRights
+    ) -> None:
         s2s = config.s2s
         self.limits = stream_limits(config)
         self.default_domain = config.domains[0]
@@ -42,6 +46,7 @@ class ServerPolicy:
         self.secret = secret
         self._domains = domains
         self._remotes = remotes
+        self._rights = rights
 
     def stream_id(self) -> str:
         """Return an unpredictable id: a dialback key is worth as much as it (XEP-0220 §2.1)."""
@@ -52,8 +57,8 @@ class ServerPolicy:
         return domain in self._domains
 
     def admits(self, remote: str, local: str) -> bool:
-        """Tell whether the operator wants to hear of a domain."""
-        return self._remotes.admits(remote)
+        """Tell whether the operator wants a domain of ours to hear of one elsewhere."""
+        return self._remotes.admits(remote) and not self._rights.confines_domain(local)
 
 
 class Federating:
@@ -67,6 +72,7 @@ class Federating:
         tls: TlsServer,
         key_pairs: Callable[[], Sequence[KeyPair]],
         remotes: DomainRules,
+        rights: FederationRights,
     ) -> None:
         """Prepare, and let the router know.
 
@@ -77,6 +83,7 @@ class Federating:
             tls: Our certificates as a server, which asks for those of its peers.
             key_pairs: Returns our certificates, the default one first, to show them where we connect.
             remotes: Which domains are talked to.
+            rights: Who of ours talks to them.
 
         Raises:
             CertificateError: The file of trusted CAs cannot be read.
@@ -88,6 +95,7 @@ class Federating:
         self._key_pairs = key_pairs
         self._router = router
         self.remotes = remotes
+        self._rights = rights
         self._clients: dict[str, TlsClient] = {}
         self._buffer = PlaintextBuffer()
         self._listeners: list[Listener] = []
@@ -110,10 +118,12 @@ class Federating:
             judge=_judge(s2s, resolver, self._runtime.now, routes),
             tls=self._tls,
             tls_client=self._client,
+            rights=self._rights,
             routes=routes,
+            rate=Rate(s2s.bytes_per_s, s2s.stanzas_per_s),
             idle_s=s2s.idle_s,
         )
-        policy = ServerPolicy(config, self._router.routes, secret, self.remotes)
+        policy = ServerPolicy(config, self._router.routes, secret, self.remotes, self._rights)
         self.federation = Federation(policy, self._router, self._runtime, reach)
         self.remotes.changed = self.federation.review
         addresses: dict[str, list[str]] = {}

@@ -25,6 +25,7 @@ from xmpp_server.app.supervisor import Supervisor
 from xmpp_server.core import persistence
 from xmpp_server.core.authentication import StoredAccounts
 from xmpp_server.core.domain_rules import DomainRules
+from xmpp_server.core.federation_rights import FederationRights
 from xmpp_server.core.host import Host
 from xmpp_server.core.router import Router
 from xmpp_server.core.session import Session
@@ -68,6 +69,7 @@ class Server:
         self.renewal = Renewal(lambda: self.config, self.counters, self._certificates_renewed)
         self.components: ComponentService
         self.supervisor: Supervisor
+        self.rights: FederationRights
         self.federating: Federating | None = None
         #: The addresses that are listened on, by the name of the door; known after `start`.
         self.addresses: dict[str, list[str]] = {}
@@ -96,6 +98,8 @@ class Server:
         self.components = ComponentService(config, self.router, self.runtime)  # modules look at their grants
         self.hosts.update(build_hosts(config, self.router, self.storage, self.runtime))
         self.components.check_domains()
+        self.rights = FederationRights(config.s2s.local_only, self.storage.documents)
+        await self.rights.load(host.jid for host in self.hosts.values())
         backends = {
             name: StoredAccounts(host, self.runtime.compute, secret, iterations) for name, host in self.hosts.items()
         }
@@ -150,7 +154,9 @@ class Server:
         remotes = DomainRules(s2s.allow, s2s.block, self.storage.documents, owners)
         await remotes.load()
         certificates = self.certificates
-        self.federating = Federating(self.config, self.router, self.runtime, tls, lambda: certificates.pairs, remotes)
+        self.federating = Federating(
+            self.config, self.router, self.runtime, tls, lambda: certificates.pairs, remotes, self.rights
+        )
         secret = _lasting_secret(self.config.data_path / "dialback.key")
         self.addresses |= await self.federating.open(io, secret)
 

@@ -157,8 +157,11 @@ class S2S(Table, frozen=True, kw_only=True):
     dane: bool = False
     posh: bool = False
     idle_s: Seconds = 900.0
+    bytes_per_s: Count = 1_000_000
+    stanzas_per_s: Count = 1_000
     allow: tuple[str, ...] = ()
     block: tuple[str, ...] = ()
+    local_only: tuple[str, ...] = ()
     dns: Dns = Dns()
     routes: Mapping[str, Door] = {}
 

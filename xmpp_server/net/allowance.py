@@ -30,6 +30,11 @@ class Allowance:
         self._stanzas = rate.stanzas_per_s * rate.burst_s
         self._at = now
 
+    @property
+    def overdrawn(self) -> bool:
+        """Whether more was used than there was, when some was used last."""
+        return self._bytes < 0 or self._stanzas < 0
+
     def take(self, size: int, stanzas: int, now: float) -> float:
         """Use some; return the seconds until there is any left again, 0.0 if there is."""
         rate = self._rate

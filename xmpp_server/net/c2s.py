@@ -111,7 +111,8 @@ class Client(Driver):
 
     def __init__(self, service: Service) -> None:
         runtime = service.runtime
-        super().__init__(runtime, C2SStream(service.policy, runtime.now()), service.bytes_per_s)
+        super().__init__(runtime, C2SStream(service.policy, runtime.now()))
+        self._hold_to(service.bytes_per_s)
         self._service = service
         self._session: Session | None = None
 

@@ -60,7 +60,7 @@ class ComponentPeer(Driver):
 
     def __init__(self, service: Service) -> None:
         runtime = service.runtime
-        super().__init__(runtime, ComponentStream(service.policy, runtime.now()), 0)
+        super().__init__(runtime, ComponentStream(service.policy, runtime.now()))
         self._service = service
         self._line: Line | None = None
 
@@ -127,7 +127,7 @@ class ComponentPeer(Driver):
         except StreamError as error:
             self.close(error)
             return
-        self._rate = self._line.component.limits.bytes_per_s
+        self._hold_to(self._line.component.limits.bytes_per_s)
 
     def _detach(self) -> None:
         line, self._line = self._line, None

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Mapping
 import structlog
 
 from xmpp_server.errors import StreamCondition, StreamError
+from xmpp_server.net.allowance import Allowance, Rate
 from xmpp_server.net.connection import Connection
 from xmpp_server.net.runtime import LoopRuntime
 from xmpp_server.net.timers import Timer
@@ -21,21 +22,20 @@ class Driver(ABC):
     """The `ConnectionHandler` of a socket. While an element is being worked on, the peer's next bytes wait."""
 
     __slots__ = (
+        "_allowance",
         "_backlog",
-        "_bucket",
-        "_bucket_at",
         "_busy",
         "_connection",
         "_is_last",
         "_late",
         "_now",
-        "_rate",
         "_runtime",
         "_stream",
         "_timer",
+        "_uncounted",
     )
 
-    def __init__(self, runtime: LoopRuntime, stream: Stream, rate: int) -> None:
+    def __init__(self, runtime: LoopRuntime, stream: Stream) -> None:
         self._runtime = runtime
         self._stream = stream
         self._now = runtime.now
@@ -48,10 +48,9 @@ class Driver(ABC):
         self._late: list[bytes] = []
         #: The peer has sent its last byte.
         self._is_last = False
-        #: Bytes a second that the peer may send in the long run, 0 for no limit; what it may send at once; since when.
-        self._rate = rate
-        self._bucket = float(rate)
-        self._bucket_at = self._now()
+        #: What the peer may send; None is no limit. Stanzas that were taken, but not yet from the allowance.
+        self._allowance: Allowance | None = None
+        self._uncounted = 0
 
     @abstractmethod
     def _take(self, event: StreamEvent) -> Awaitable[Events] | None:
@@ -84,6 +83,11 @@ class Driver(ABC):
         """The peer's address."""
         return "" if self._connection is None else self._connection.peer[0]
 
+    @property
+    def slowed(self) -> bool:
+        """Whether the peer has sent more than it may, and is not read from."""
+        return self._allowance is not None and self._allowance.overdrawn
+
     def write(self, data: bytes) -> None:
         """Queue bytes."""
         if self._connection is not None:
@@ -97,8 +101,8 @@ class Driver(ABC):
     def received(self, data: bytes) -> None:
         """Take bytes."""
         now = self._now()
-        if self._rate:
-            self._account(len(data), now)
+        if self._allowance is not None:
+            self._account(self._allowance, len(data), now)
         if self._busy:
             self._late.append(data)
             if self._connection is not None:
@@ -217,14 +221,18 @@ class Driver(ABC):
 
     # The allowance.
 
-    def _account(self, count: int, now: float) -> None:
+    def _hold_to(self, bytes_per_s: int) -> None:
+        """Limit what the peer may send in the long run; 0 is no limit."""
+        self._allowance = Allowance(Rate(bytes_per_s, burst_s=1.0), self._now()) if bytes_per_s else None
+
+    def _account(self, allowance: Allowance, size: int, now: float) -> bool:
         """Take bytes from the peer's allowance; past it, it is not read from until it has some again."""
-        rate = self._rate
-        self._bucket = min(float(rate), self._bucket + (now - self._bucket_at) * rate) - count
-        self._bucket_at = now
-        if self._bucket < 0 and self._connection is not None and not self._busy:
+        wait_s = allowance.take(size, self._uncounted, now)
+        self._uncounted = 0
+        if wait_s and self._connection is not None and not self._busy:
             self._connection.pause()
-            self._runtime.schedule(-self._bucket / rate, self._go_on)
+            self._runtime.schedule(wait_s, self._go_on)
+        return not wait_s
 
     def _go_on(self) -> None:
         """Read on, unless an element is being worked on or the peer has used up its allowance."""
@@ -233,8 +241,6 @@ class Driver(ABC):
         if self._is_last:
             self._peer_ended()
             return
-        if self._rate:
-            self._account(0, self._now())
-            if self._bucket < 0:
-                return
+        if self._allowance is not None and not self._account(self._allowance, 0, self._now()):
+            return
         self._connection.resume()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Iterator
 from functools import partial
 
@@ -12,6 +13,7 @@ from xmpp_server.core.hooks import Wait
 from xmpp_server.core.router import Router
 from xmpp_server.errors import Condition, StanzaError, StreamCondition, StreamError
 from xmpp_server.net import s2s_lane
+from xmpp_server.net.allowance import Allowance, Allowances
 from xmpp_server.net.connection import TlsSide
 from xmpp_server.net.dns import is_address, to_ascii
 from xmpp_server.net.runtime import LoopRuntime
@@ -25,6 +27,7 @@ from xmpp_server.net.s2s_presence import Presences
 from xmpp_server.net.s2s_sharing import Sharing
 from xmpp_server.net.s2s_verify import Verifications
 from xmpp_server.net.tls import ALPN_XMPP_SERVER
+from xmpp_server.stanzas.error import error_reply
 from xmpp_server.streams.dialback import Pair, Verdict
 from xmpp_server.streams.s2s import FederationPolicy
 from xmpp_server.streams.s2s_events import DialbackRequest
@@ -48,6 +51,8 @@ class Federation:
         self.runtime = runtime
         self.tls = reach.tls
         self.judge = reach.judge
+        self._rights = reach.rights
+        self._allowances = Allowances(reach.rate, runtime.now, LANES)
         self.links: set[Link] = set()
         self.lanes: dict[Pair, Lane] = {}
         self.router = router
@@ -79,13 +84,17 @@ class Federation:
             raise StanzaError(Condition.NOT_ALLOWED)
         if not self.policy.admits(remote, local):
             raise StanzaError(Condition.NOT_ALLOWED, "There is no talking to that server from here")
-        pair = Pair(local, remote)
+        if self._rights.confines(sender):
+            raise StanzaError(Condition.FORBIDDEN, "You may not talk to other servers")
+        self._send(stanza, Pair(local, remote))
+        return None
+
+    def _send(self, stanza: Stanza, pair: Pair) -> None:
         lane = self.lanes.get(pair)
         if lane is None:
             self._make_room()
             lane = self.lanes[pair] = Lane(self, pair)
         lane.send(stanza)
-        return None
 
     def _make_room(self) -> None:
         if len(self.lanes) < LANES:
@@ -97,10 +106,21 @@ class Federation:
 
     def take(self, stanza: Stanza) -> Wait:
         """Route a stanza from a peer that has proven its domain."""
+        assert stanza.to is not None  # noqa: S101
+        if self._rights.confines(stanza.to):
+            self._turn_away(stanza)
+            return None
         if stanza.name == "presence":
             self._presences.note(stanza)
         wait = self.router.route(stanza)
         return None if wait is None else self.router.guard(stanza, wait)
+
+    def _turn_away(self, stanza: Stanza) -> None:
+        """Answer for one of ours who has nothing to do with other servers, as if there were no such account."""
+        reply = error_reply(stanza, StanzaError(Condition.SERVICE_UNAVAILABLE))
+        if reply is not None and reply.sender is not None and reply.to is not None:
+            with contextlib.suppress(StanzaError):  # there is nobody else to tell
+                self._send(reply, Pair(reply.sender.domainpart, reply.to.domainpart))
 
     def refuse(self, stanza: Stanza, error: StanzaError) -> None:
         """Tell the sender of a stanza that it was not sent."""
@@ -113,6 +133,10 @@ class Federation:
         return await self._sharing.link(pair)
 
     # What links ask.
+
+    def allowance(self, domain: str) -> Allowance | None:
+        """Return what a domain may send, on all its links together."""
+        return self._allowances.of(domain)
 
     def offer(self, pair: Pair, *, direct: bool) -> TlsSide:
         """Return the beginning of TLS with a server."""
@@ -246,7 +270,7 @@ class Federation:
                 "direction": link.names["direction"],
                 "local": ", ".join(sorted(link.locals)),
                 "remote": ", ".join(sorted(link.remotes)),
-                "state": "open" if link.established else "negotiating",
+                "state": _state(link),
                 "method": link.method,
                 "tls": link.tls_version,
                 "peer": link.address,
@@ -263,3 +287,9 @@ class Federation:
                     "state": "connecting" if lane.connecting else "backing off",
                     "queued": lane.queued,
                 }
+
+
+def _state(link: Link) -> str:
+    if not link.established:
+        return "negotiating"
+    return "slowed" if link.slowed else "open"

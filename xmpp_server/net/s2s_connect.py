@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 
 import structlog
 
+from xmpp_server.core.federation_rights import FederationRights
 from xmpp_server.errors import Condition
+from xmpp_server.net.allowance import Rate
 from xmpp_server.net.dialer import Dialer
 from xmpp_server.net.dns import NoServerError, Resolver, Target
 from xmpp_server.net.lookup import LookupFailedError
@@ -32,6 +34,10 @@ class Reach:
     tls: TlsServer
     #: Makes what we show as a given domain of ours.
     tls_client: Callable[[str], TlsClient]
+    #: Who of ours has nothing to do with other servers.
+    rights: FederationRights
+    #: What each domain elsewhere may send.
+    rate: Rate
     #: Fixed places of domains, before DNS.
     routes: Mapping[str, Target] = field(default_factory=dict)
     #: A link on which nothing has passed for so long is closed.

@@ -87,6 +87,7 @@ class Incoming(Link):
             self._runtime.spawn(self._verify(event), "s2s-verify")
         elif isinstance(event, Proven):
             self.method = event.method
+            self._share_allowance(event.domain)
             self._watch_deadline()
             if self._stream.bidi:
                 self._proven.append(Pair(event.local, event.domain))

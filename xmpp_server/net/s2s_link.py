@@ -11,6 +11,7 @@ import structlog
 from xmpp_server.core.hooks import Wait
 from xmpp_server.core.receipts import Receipt
 from xmpp_server.errors import Condition, StreamError
+from xmpp_server.net.allowance import Allowance
 from xmpp_server.net.connection import Connection, TlsSide
 from xmpp_server.net.driver import Driver
 from xmpp_server.net.peer_judge import Judge
@@ -65,6 +66,10 @@ class Service(Protocol):
         """Who says what the certificates of peers are worth."""
         ...
 
+    def allowance(self, domain: str) -> Allowance | None:
+        """Return what a domain may send; None is no limit."""
+        ...
+
     def take(self, stanza: Stanza) -> Wait:
         """Route a stanza from a peer that has proven its domain."""
         ...
@@ -96,7 +101,7 @@ class Link(Driver):
     __slots__ = ("_acknowledgements", "_service", "last_used", "method", "since")
 
     def __init__(self, service: Service, stream: Stream) -> None:
-        super().__init__(service.runtime, stream, 0)
+        super().__init__(service.runtime, stream)
         self._service = service
         #: How the authenticating side has done so, once it has.
         self.method = ""
@@ -222,8 +227,14 @@ class Link(Driver):
     def _obey(self, event: StreamEvent) -> None:
         """Obey an event that is neither a stanza nor the end."""
 
+    def _share_allowance(self, domain: str) -> None:
+        """Hold the peer to what the first domain that it has proven may send, on all its connections together."""
+        if self._allowance is None:
+            self._allowance = self._service.allowance(domain)
+
     def _receive(self, stanza: Stanza) -> Awaitable[Events] | None:
         """Route a stanza; it is acknowledged once it is safe."""
+        self._uncounted += 1
         self.last_used = self._now()
         if self._acknowledgements is None:
             wait = self._service.take(stanza)
