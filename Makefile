@@ -60,7 +60,7 @@ bench: $(READY) ## compare with Prosody and ejabberd
 lock: ## renew requirements/*.lock
 	@test -x .venv-lock/bin/pip-compile || ($(PYTHON) -m venv .venv-lock && .venv-lock/bin/pip install --quiet pip-tools)
 	CUSTOM_COMPILE_COMMAND="make lock" $(COMPILE) --upgrade --all-extras -o requirements/dev.lock pyproject.toml
-	CUSTOM_COMPILE_COMMAND="make lock" $(COMPILE) --upgrade --extra acme --extra postgresql --extra uvloop --extra components --extra files-s3 --extra files-thumbnails --extra bots -c requirements/dev.lock \
+	CUSTOM_COMPILE_COMMAND="make lock" $(COMPILE) --upgrade --extra acme --extra postgresql --extra components --extra files-s3 --extra files-thumbnails --extra bots -c requirements/dev.lock \
 		-o requirements/server.lock pyproject.toml
 	CUSTOM_COMPILE_COMMAND="make lock" $(COMPILE) --upgrade -o requirements/aioxmpp.lock requirements/aioxmpp.in
 	CUSTOM_COMPILE_COMMAND="make lock" $(COMPILE) --upgrade -o requirements/s3.lock requirements/s3.in
