@@ -79,10 +79,7 @@ def leave(
         effects: list[Effect] = [Show(away, to, codes, id=ident)]
     else:
         effects = [Show(away, (seat,), codes, id=ident), Show(occupant.portrait(), room.audience(occupant))]
-    if room.locked and not room.occupants.seats:  # §10.1.3: never configured
-        destruction = Destruction(reason="The room was not configured")
-        return [Show(away, (seat,), codes, destroyed=destruction, id=ident), Gone(destruction)]
-    return effects + room.vacated()
+    return effects + room.vacated()  # one that was never configured goes, too (§10.1.3)
 
 
 def remove(
