@@ -34,12 +34,13 @@ class PostgresDatabase:
     """One database; `url` is postgresql://USER@HOST/NAME."""
 
     def __init__(self, url: str, *, full: bool = False, search: bool = False) -> None:
-        """Take the address; `full` commits survive a power cut of the database's machine."""
+        """Take the address; `full` commits wait for standbys as well, where there are any."""
         self.texts = TsVector() if search else None
         self._url = make_url(url).set(drivername="postgresql+asyncpg")
         self._settings = {
             "application_name": "xmpp-archive",
-            "synchronous_commit": "on" if full else "off",
+            # Never "off": that forgets the last moments when the database's own processes are killed.
+            "synchronous_commit": "on" if full else "local",
             "statement_timeout": str(_STATEMENT_TIMEOUT_MS),
         }
         self._engine: AsyncEngine | None = None

@@ -20,13 +20,13 @@ START_TIMEOUT_S = 20.0
 class ArchiveProcess:
     """`xmpp-archive` on one data folder."""
 
-    def __init__(self, folder: Path, port: int) -> None:
+    def __init__(self, folder: Path, port: int, url: str = "") -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.database = folder / "data" / "archive.db"
         self.log_file = folder / "archive.log"
         self._config = folder / "archive.toml"
         self._config.write_text(
-            f'data_dir = "data"\n[server]\naddress = "127.0.0.1:{port}"\ndomain = "archive.localhost"\n'
+            f'data_dir = "data"\nurl = "{url}"\n[server]\naddress = "127.0.0.1:{port}"\ndomain = "archive.localhost"\n'
             f'secret = "{SECRET}"\n'
         )
         self._process: subprocess.Popen[bytes] | None = None
@@ -97,7 +97,7 @@ def free_port() -> int:
         return port
 
 
-def pair(folder: Path, more: str = "") -> tuple[ServerProcess, ArchiveProcess]:
+def pair(folder: Path, more: str = "", archive_url: str = "") -> tuple[ServerProcess, ArchiveProcess]:
     """Configure a server and its archive; neither runs yet."""
     port = free_port()
     config = (
@@ -106,4 +106,4 @@ def pair(folder: Path, more: str = "") -> tuple[ServerProcess, ArchiveProcess]:
     server = ServerProcess(folder / "server", config + more)
     text = server.config_file.read_text()
     server.config_file.write_text(text.replace("component = []", f'component = ["127.0.0.1:{port}"]', 1))
-    return server, ArchiveProcess(folder / "archive", port)
+    return server, ArchiveProcess(folder / "archive", port, archive_url)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import random
 import time
 from collections import Counter
@@ -16,7 +17,8 @@ from tests.components.archive.running import ArchiveProcess, pair
 from tests.peers import ServerProcess
 from tests.raw import SM, ClosedError, RawClient
 
-CYCLES = 6
+#: How often something is killed; `ARCHIVE_KILLS=20` for more of it.
+CYCLES = int(os.environ.get("ARCHIVE_KILLS", "6"))
 BURST = 20
 CATCH_UP_S = 30.0
 
@@ -62,15 +64,20 @@ async def flowing(server: ServerProcess, tally: Tally) -> tuple[RawClient, async
 
 
 def missing(archive: ArchiveProcess, tally: Tally) -> set[str]:
-    found = Counter(archive.bodies("romeo@localhost"))
-    doubled = [text for text, count in found.items() if count > 1]
-    assert not doubled, doubled[:10]
-    return (tally.acknowledged - found.keys()) | (tally.acknowledged - set(archive.bodies("juliet@localhost")))
+    lost: set[str] = set()
+    for owner in ("romeo@localhost", "juliet@localhost"):
+        found = Counter(archive.bodies(owner))
+        doubled = [text for text, count in found.items() if count > 1]
+        assert not doubled, doubled[:10]
+        lost |= tally.acknowledged - found.keys()
+    return lost
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(240)
-async def test_every_acknowledged_message_once(running: tuple[ServerProcess, ArchiveProcess]) -> None:
+@pytest.mark.timeout(120 + 20 * CYCLES)
+async def test_every_acknowledged_message_once(
+    running: tuple[ServerProcess, ArchiveProcess],
+) -> None:
     server, archive = running
     moments = random.Random(4)
     tally = Tally()
@@ -94,6 +101,7 @@ async def test_every_acknowledged_message_once(running: tuple[ServerProcess, Arc
             sender.abort()
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
+    print(f"{tally.sent} sent, {len(tally.acknowledged)} acknowledged")
     deadline = time.monotonic() + CATCH_UP_S
     while missing(archive, tally) and time.monotonic() < deadline:
         await asyncio.to_thread(time.sleep, 0.2)
