@@ -12,7 +12,7 @@ import ssl
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -44,13 +44,25 @@ https = []
 class ServerProcess:
     """`xmpp-server run` on one data folder; the ports change with every start, the data stays."""
 
-    def __init__(self, folder: Path, config: str = "", *, top: str = "") -> None:
+    def __init__(
+        self,
+        folder: Path,
+        config: str = "",
+        *,
+        top: str = "",
+        domain: str = DOMAIN,
+        listen: str = _LISTEN,
+        within: Sequence[str] = (),
+    ) -> None:
         """Write the configuration.
 
         Args:
             folder: Where the configuration, the data and the log are.
             config: Further tables of the configuration.
             top: Further keys before the first table.
+            domain: The domain that it serves.
+            listen: The table of doors.
+            within: A command that starts the server: in another network, say.
 
         """
         folder.mkdir(parents=True, exist_ok=True)
@@ -58,7 +70,9 @@ class ServerProcess:
         self.data = folder / "data"
         self.log_file = folder / "server.log"
         self.config_file = folder / "server.toml"
-        self.config_file.write_text(f'domains = ["{DOMAIN}"]\ndata_dir = "data"\n{top}\n{_LISTEN}\n{config}')
+        self.config_file.write_text(f'domains = ["{domain}"]\ndata_dir = "data"\n{top}\n{listen}\n{config}')
+        self.domain = domain
+        self._within = within
         self.addresses: dict[str, Address] = {}
         self._process: subprocess.Popen[bytes] | None = None
         #: The lines of the log up to the latest start.
@@ -99,7 +113,7 @@ class ServerProcess:
         limit = [] if files is None else ["prlimit", f"--nofile={files}:{files}"]
         with self.log_file.open("ab") as log:
             self._process = subprocess.Popen(
-                [*limit, str(COMMAND), "--config", str(self.config_file), "run"],
+                [*self._within, *limit, str(COMMAND), "--config", str(self.config_file), "run"],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=log,
@@ -169,7 +183,7 @@ class ServerProcess:
         """Add accounts that are not there yet, all in one go: from an XEP-0227 file."""
         users = "".join(f"<user name='{name}' password='{password}'/>" for name in names)
         file = self.folder / "users.xml"
-        file.write_text(f"<server-data xmlns='urn:xmpp:pie:0'><host jid='{DOMAIN}'>{users}</host></server-data>")
+        file.write_text(f"<server-data xmlns='urn:xmpp:pie:0'><host jid='{self.domain}'>{users}</host></server-data>")
         self.run("import", str(file))
 
     def failures(self) -> list[dict[str, object]]:

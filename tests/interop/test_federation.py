@@ -72,6 +72,11 @@ class Site:
         self.publish()
         self.peer.start()
 
+    def restart(self) -> None:
+        """End the peer in good order and start it again."""
+        self.peer.stop()
+        self.peer.start()
+
     def publish(self, *, direct: bool = False) -> None:
         peer = self.peer
         for domain in (peer.domain, f"conference.{peer.domain}"):
