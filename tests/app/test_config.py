@@ -60,6 +60,13 @@ def refused(read, text: str, **environ: str) -> tuple[str, str]:
     return caught.value.key, caught.value.reason
 
 
+def test_who_is_cut_off_from_other_servers_is_checked(tmp_path):
+    path = tmp_path / "config.toml"
+    path.write_text("[s2s]\nlocal_only = ['kid@example.org', '*.example.org', 'a b@example.org']\n")
+    with pytest.raises(ConfigError, match=r"s2s.local_only\[2\]"):
+        load(path, MODULE_CONFIGS)
+
+
 def test_no_file_serves_localhost_under_the_current_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     config = load(None, {}, {})

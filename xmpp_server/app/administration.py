@@ -9,8 +9,10 @@ from pathlib import Path
 from xmpp_server.app import xep0227
 from xmpp_server.app.control import ControlError, Handler
 from xmpp_server.app.room_administration import RoomAdministration
+from xmpp_server.core.federation_rights import FederationRights
 from xmpp_server.core.host import Host
 from xmpp_server.core.provisioning import AccountExistsError
+from xmpp_server.errors import StreamCondition, StreamError
 from xmpp_server.jid import JID, JIDMalformed
 from xmpp_server.sasl.credentials import PasswordError
 from xmpp_server.storage.api import NoSuchAccountError, Storage, StorageError
@@ -21,9 +23,10 @@ PAGE = 100
 class Administration:
     """Commands on accounts and rooms; each is a handler of the control socket, and a method for the command line."""
 
-    def __init__(self, storage: Storage, hosts: Mapping[str, Host]) -> None:
+    def __init__(self, storage: Storage, hosts: Mapping[str, Host], rights: FederationRights) -> None:
         self._storage = storage
         self._hosts = hosts
+        self._rights = rights
 
     def handlers(self) -> dict[str, Handler]:
         """Return the commands by name."""
@@ -33,6 +36,7 @@ class Administration:
             "user.delete": self.delete,
             "user.enable": self.enable,
             "user.disable": self.disable,
+            "user.federation": self.federation,
             "user.list": self.list,
             "export": self.export,
             "import": self.import_,
@@ -74,6 +78,18 @@ class Administration:
             await host.provisioning.set_enabled(jid, enabled)
         return {"jid": str(jid), "enabled": enabled}
 
+    async def federation(self, arguments: Mapping[str, object]) -> object:
+        """Let the account `jid` talk to other servers if it is `allowed`, or cut it off from them."""
+        host, jid = self._account(arguments)
+        with _told(jid):
+            if await self._storage.accounts.get(jid) is None:
+                raise NoSuchAccountError(jid)
+            if arguments.get("allowed") is not True:
+                await self._rights.confine(jid, lambda: _end_sessions(host, jid))
+            elif not await self._rights.release(jid):
+                raise ControlError(f"s2s.local_only of the configuration cuts {jid} off")
+        return {"jid": str(jid), "allowed": not self._rights.confines(jid)}
+
     async def list(self, arguments: Mapping[str, object]) -> object:
         """Return a page of the accounts of `host` behind `after`: the next page is behind its last."""
         after = arguments.get("after")
@@ -98,7 +114,12 @@ class Administration:
             await self._storage.accounts.get(jid) for jid in await self._storage.accounts.list(host, after, PAGE)
         ]
         return [
-            {"jid": str(record.jid), "enabled": record.enabled, "created": record.created.isoformat(timespec="seconds")}
+            {
+                "jid": str(record.jid),
+                "enabled": record.enabled,
+                "federation": not self._rights.confines(record.jid),
+                "created": record.created.isoformat(timespec="seconds"),
+            }
             for record in records
             if record is not None  # deleted a moment ago
         ]
@@ -162,6 +183,13 @@ class Administration:
         if host is None:
             raise ControlError(f"{jid.domainpart} is not served here; domains: {', '.join(self._hosts)}")
         return host, jid
+
+
+def _end_sessions(host: Host, jid: JID) -> None:
+    """Let an account's contacts and rooms elsewhere see it leave; its clients come back on their own."""
+    account = host.accounts.get(jid.localpart or "")
+    if account is not None:
+        host.sessions.end_account(account, StreamError(StreamCondition.RESET, "Your rights have changed"))
 
 
 def _text(arguments: Mapping[str, object], name: str) -> str:

@@ -82,7 +82,7 @@ async def serve(load: Callable[[], Config], started: Callable[[Server], None]) -
 async def _control(server: Server, reload: _Reload) -> ControlServer:
     config = server.config
     live = LiveHosts(server.hosts, server.addresses, server.component_rows, server.link_rows)
-    accounts = Administration(server.storage, server.hosts)
+    accounts = Administration(server.storage, server.hosts, server.rights)
     tls = LiveCertificates(server.certificates, server.renewal)
     handlers = {**accounts.handlers(), **live.handlers(), **server.link_handlers(), **tls.handlers()}
     handlers["reload"] = reload.answer

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from xmpp_server.core.domain_rules import DomainList, PatternError
 from xmpp_server.core.domain_rules import checked as checked_domain
@@ -71,14 +71,15 @@ class FederationRights:
         """Tell whether nobody of a domain of ours has to do with other servers."""
         return bool(self._domains) and domain in self._domains
 
-    async def confine(self, account: JID) -> None:
-        """Cut an account off from other servers, from now on.
+    async def confine(self, account: JID, leave: Callable[[], None] = lambda: None) -> None:
+        """Cut an account off from other servers; `leave` is called just before, to say goodbye there.
 
         Raises:
             StorageError: It cannot be stored; nothing has changed.
 
         """
         await self._documents.put(*_place(account), b"")
+        leave()
         self._said.add(account)
         self._accounts |= {account}
 

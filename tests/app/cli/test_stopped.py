@@ -18,8 +18,27 @@ def test_accounts(run):
     assert run("user", "enable", "me@localhost").exit_code == 0
     assert run("user", "passwd", "me@localhost", "--password", "other").exit_code == 0
     assert run("user", "delete", "me@localhost").exit_code == 0
-    assert run("user", "list").output.startswith("you@example.org\tyes\t")
+    assert run("user", "list").output.startswith("you@example.org\tyes\tyes\t")
     assert run("user", "list", "--host", "localhost").output == ""
+
+
+def test_who_talks_to_other_servers(run, config_file):
+    config_file.write_text(config_file.read_text() + "[s2s]\nlocal_only = ['guest-*@localhost']\n")
+    for name in ("me", "guest-1"):
+        assert run("user", "add", f"{name}@localhost", "--password", "secret").exit_code == 0
+
+    def rights() -> dict[str, bool]:
+        return {row["jid"]: row["federation"] for row in json.loads(run("user", "list", "--json").output)}
+
+    assert rights() == {"guest-1@localhost": False, "me@localhost": True}
+    assert "is cut off" in run("user", "federation", "me@localhost", "deny").output
+    assert rights() == {"guest-1@localhost": False, "me@localhost": False}
+    assert run("user", "federation", "me@localhost", "allow").exit_code == 0
+    assert rights() == {"guest-1@localhost": False, "me@localhost": True}
+    configured = run("user", "federation", "guest-1@localhost", "allow")
+    assert configured.exit_code == 1
+    assert "s2s.local_only" in configured.output
+    assert run("user", "federation", "none@localhost", "deny").exit_code == 1
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from xmpp_server.app.control import SOCKET_NAME, ControlError, NotRunningError, 
 from xmpp_server.app.hosts import build_hosts
 from xmpp_server.app.lock import DataLock, LockedError
 from xmpp_server.app.modules import MODULE_CONFIGS
+from xmpp_server.core.federation_rights import FederationRights
 from xmpp_server.core.router import Router
 from xmpp_server.jid import JIDMalformed
 from xmpp_server.net.addresses import AddressError
@@ -137,7 +138,10 @@ class Context:
             await storage.open()
             try:
                 runtime = LoopRuntime(asyncio.get_running_loop())
-                result = await work(Administration(storage, build_hosts(config, Router(), storage, runtime)))
+                hosts = build_hosts(config, Router(), storage, runtime)
+                rights = FederationRights(config.s2s.local_only, storage.documents)
+                await rights.load(host.jid for host in hosts.values())
+                result = await work(Administration(storage, hosts, rights))
                 await asyncio.sleep(0)  # what is put off to the next turn
                 await runtime.drain(DRAIN_S)
                 return result

@@ -87,6 +87,16 @@ def enable(context: Context, jid: str) -> None:
     click.echo(f"enabled {jid}")
 
 
+@user.command()
+@click.argument("jid")
+@click.argument("right", type=click.Choice(["allow", "deny"]))
+@pass_context
+def federation(context: Context, jid: str, right: str) -> None:
+    """Let the account JID talk to other servers, or cut it off from them in both directions; its sessions end then."""
+    context.administer("user.federation", jid=jid, allowed=right == "allow")
+    click.echo(f"{jid} {'talks to other servers' if right == 'allow' else 'is cut off from other servers'}")
+
+
 @user.command("list")
 @click.option("--host", help="Only the accounts of this domain.")
 @json_option
@@ -102,7 +112,7 @@ def list_(context: Context, host: str | None, as_json: bool) -> None:
         rows = [row for domain in domains for row in _from_server(context, domain)]
     except NotRunningError:
         rows = context.on_storage(offline)
-    show_rows(rows, ("jid", "enabled", "created"), as_json=as_json)
+    show_rows(rows, ("jid", "enabled", "federation", "created"), as_json=as_json)
 
 
 def _from_server(context: Context, domain: str) -> Iterator[Row]:
