@@ -217,3 +217,17 @@ def test_a_room_that_is_never_configured_expires(coven: Coven) -> None:
     [presence] = owner.hears()
     assert presence.get("type") == "unavailable"
     assert coven.muc.rooms.get("coven") is None
+
+
+def test_who_enters_again_and_again_waits(coven: Coven) -> None:
+    """Each time everybody is told, and the history is sent: it takes less to ask for than to do."""
+    coven = Coven(make_world(MucConfig(domain=SERVICE, entries_per_minute=2)))
+    coven.founded()
+    for _ in range(2):
+        assert len(coven.enters(HAG, "thirdwitch").hears()) == 3
+    [answer] = coven.enters(HAG, "thirdwitch").hears()
+    assert condition(answer) == "policy-violation"
+    assert len(coven.enters(WICCA, "secondwitch").hears()) == 4
+    coven.quiet()
+    coven.world.passes(30)
+    assert len(coven.enters(HAG, "thirdwitch").hears()) == 4

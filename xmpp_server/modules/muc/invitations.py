@@ -8,7 +8,7 @@ from xmpp_server.errors import Condition, ErrorType, StanzaError
 from xmpp_server.jid import JID, JIDMalformed
 from xmpp_server.modules.muc.effects import Invitation
 from xmpp_server.modules.muc.hooks import Direct
-from xmpp_server.modules.muc.limits import Bucket
+from xmpp_server.modules.muc.limits import Buckets
 from xmpp_server.modules.muc.module import Muc
 from xmpp_server.modules.muc.power import AffiliationChange, apply_affiliations, check_number
 from xmpp_server.modules.muc.roles import Affiliation, Privilege, has
@@ -28,7 +28,7 @@ class Invitations:
 
     def __init__(self, muc: Muc) -> None:
         self._muc = muc
-        self._buckets: dict[JID, Bucket] = {}
+        self._buckets: Buckets[JID] = Buckets(muc.config.invitations_per_minute)
         muc.hooks.direct.add(self.take, Order.DELIVER)
         muc.hooks.bounced.add(self._bounced)
 
@@ -82,12 +82,7 @@ class Invitations:
             raise StanzaError(Condition.FORBIDDEN, "Admins invite to this room")
 
     def _throttle(self, sender: JID) -> None:
-        per_minute = self._muc.config.invitations_per_minute
-        now = self._muc.host.now()
-        if len(self._buckets) > REMEMBERED:
-            self._buckets.clear()
-        bucket = self._buckets.setdefault(sender, Bucket(per_minute / 60, per_minute, now))
-        if not bucket.take(now):
+        if not self._buckets.take(sender, self._muc.host.now()):
             raise StanzaError(Condition.POLICY_VIOLATION, "Too many invitations", type=ErrorType.WAIT)
 
     def _send(self, event: Direct, invite: Element, invitee: JID) -> None:

@@ -2,6 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
+from typing import Generic, TypeVar
+
+K = TypeVar("K", bound=Hashable)
+
+#: Buckets that are kept; whose is dropped may start afresh.
+REMEMBERED = 10_000
+
 
 class Bucket:
     """Lets `rate` things a second pass, and `burst` at once; a rate of 0 lets everything pass."""
@@ -25,3 +33,20 @@ class Bucket:
             return False
         self._tokens = tokens - 1
         return True
+
+
+class Buckets(Generic[K]):
+    """A bucket for each who does something, so many times a minute."""
+
+    def __init__(self, per_minute: int) -> None:
+        self._per_minute = per_minute
+        self._buckets: dict[K, Bucket] = {}
+
+    def take(self, key: K, now: float) -> bool:
+        """Take one token; false if there is none."""
+        bucket = self._buckets.get(key)
+        if bucket is None:
+            if len(self._buckets) >= REMEMBERED:
+                del self._buckets[next(iter(self._buckets))]
+            bucket = self._buckets[key] = Bucket(self._per_minute / 60, self._per_minute, now)
+        return bucket.take(now)

@@ -51,6 +51,8 @@ class MucConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     card_bytes: int = 131_072
     messages_per_occupant_s: float = 200.0
     messages_per_room_s: float = 2000.0
+    #: How often an account enters one room, and how many it invites.
+    entries_per_minute: int = 120
     invitations_per_minute: int = 30
     #: How long a token that invites is valid at most.
     token_s: float = 2_678_400.0

@@ -12,6 +12,7 @@ from xmpp_server.modules.muc import entering, visiting
 from xmpp_server.modules.muc.effects import Destruction, Show, Status, Welcome
 from xmpp_server.modules.muc.history import Wanted
 from xmpp_server.modules.muc.hooks import Admitted, Entering, Moved
+from xmpp_server.modules.muc.limits import Buckets
 from xmpp_server.modules.muc.module import Muc
 from xmpp_server.modules.muc.nicks import nick_key
 from xmpp_server.modules.muc.occupants import NOTHING, Payload, Seat
@@ -34,6 +35,8 @@ class Presences:
         self._muc = muc
         self._rooms = muc.rooms
         self._greeter = Greeter(muc)
+        #: How often an account enters a room: each time it and the others are told, and it gets the history.
+        self._entries: Buckets[tuple[JID, JID]] = Buckets(muc.config.entries_per_minute)
         muc.service.presence = self.take
 
     def take(self, stanza: Stanza, to: JID) -> Wait:
@@ -69,6 +72,8 @@ class Presences:
                 raise StanzaError(Condition.JID_MALFORMED, "Which nickname?")
             if not self._rooms.is_ready:
                 return self._when_ready(stanza, sender, to)
+            if not self._entries.take((to.bare, sender.bare), self._muc.host.now()):
+                raise StanzaError(Condition.POLICY_VIOLATION, "You enter too often", type=ErrorType.WAIT)
             self._enter(stanza, sender, to.resourcepart, open_ or self._create(to, sender), new=open_ is None)
             return None
         seat = None if open_ is None else open_.room.occupants.seats.get(sender)
