@@ -42,7 +42,7 @@ class Notices:
         self._waiting: dict[str, asyncio.Future[bool]] = {}
         for event in ("presence_available", "presence_error"):
             link.add_event_handler(event, self._on_presence)
-        for event in ("groupchat_message", "groupchat_message_error", "message_error"):
+        for event in ("message", "message_error"):
             link.add_event_handler(event, self._on_message)
 
     async def check(self, who: str, recipient: str, now: int) -> None:

@@ -1,6 +1,7 @@
 """What a room says of somebody's affiliation: XEP-0045 §9.5, §9.8, §10.5, asked by the component itself.
 
-A room tells its lists to its admins. Whoever wants files for a room makes the component one: that is the consent.
+A room tells its lists to its admins; Prosody's tell the one of owners only to owners. Whoever wants files for a room
+makes the component one of these: that is the consent.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Protocol
 from xml.etree import ElementTree as ET
 
 import structlog
-from slixmpp import JID
+from slixmpp import JID, Iq
 from slixmpp.exceptions import IqError, IqTimeout
 
 from components.xmpp_component.link import Link
@@ -21,6 +22,7 @@ from components.xmpp_files.network_disk.stores import Right
 
 log = structlog.get_logger(__name__)
 
+_NS_STANZAS = "urn:ietf:params:xml:ns:xmpp-stanzas"
 NS_ADMIN = "http://jabber.org/protocol/muc#admin"
 #: How long it takes until a change of affiliations counts here.
 KEEP_S = 20.0
@@ -71,7 +73,8 @@ class Rooms:
         """
         affiliates = await self._affiliates(room)
         if affiliates is None:
-            text = f"{room} has no files here: an owner of the room first makes {self._own_domain} one of its admins"
+            own = self._own_domain
+            text = f"{room} has no files here: an owner of it first makes {own} one of its admins, or owners"
             raise DiskError(Reason.FORBIDDEN, text)
         return affiliates.get(who, Right.NONE)
 
@@ -120,6 +123,12 @@ class LinkAsker:
         except IqTimeout:
             raise RoomError("timeout") from None
         except IqError as error:
-            raise RoomError(str(error.condition)) from None
+            raise RoomError(_condition(error.iq)) from None
         items = answer.xml.iterfind(f"{{{NS_ADMIN}}}query/{{{NS_ADMIN}}}item")
         return [JID(item.get("jid", "")).bare for item in items if item.get("affiliation") == affiliation]
+
+
+def _condition(iq: Iq) -> str:
+    """Return an error's condition; slixmpp does not see errors in the namespace of components."""
+    conditions = iq.xml.iterfind(f"{{*}}error/{{{_NS_STANZAS}}}*")
+    return next((condition.tag.rpartition("}")[2] for condition in conditions), "")

@@ -135,6 +135,7 @@ class Prosody(Server):
             f'ssl = {{ key = "{folder}/tls.pem", certificate = "{folder}/tls.pem" }}\n'
             f'VirtualHost "{DOMAIN}"\n'
             + "".join(f'Component "{domain}"\n  component_secret = "{SECRET}"\n' for domain in DOMAINS)
+            + f'Component "conference.{DOMAIN}" "muc"\n'
         )
 
     def start(self) -> None:
