@@ -108,7 +108,11 @@ async def test_a_pair_that_the_peer_does_not_take_gets_a_stream_of_its_own(
     objection = S2SInStream._objection
 
     def strict(stream: S2SInStream, claimed: Pair) -> object:
-        return Condition.FORBIDDEN if stream._pairs and claimed not in stream._pairs else objection(stream, claimed)
+        return (
+            Condition.FORBIDDEN
+            if stream._proofs.pairs and claimed not in stream._proofs.pairs
+            else objection(stream, claimed)
+        )
 
     monkeypatch.setattr(S2SInStream, "_objection", strict)
     async with pair(tmp_path, S2S(), S2S()) as (first, second):

@@ -29,7 +29,7 @@ from xmpp_server.streams import dialback
 from xmpp_server.streams.dialback import Pair, Verdict
 from xmpp_server.streams.s2s import Rules
 from xmpp_server.streams.s2s_events import DialbackRequest, Proven
-from xmpp_server.streams.s2s_in import PENDING_CLAIMS
+from xmpp_server.streams.s2s_proofs import PENDING_CLAIMS
 
 PAIR = Pair(PEER, OURS)
 

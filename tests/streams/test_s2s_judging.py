@@ -21,7 +21,7 @@ from xmpp_server.errors import StreamCondition
 from xmpp_server.streams.dialback import Verdict
 from xmpp_server.streams.s2s import Rules
 from xmpp_server.streams.s2s_events import DialbackRequest, JudgeRequest, Proven
-from xmpp_server.streams.s2s_in import PROVEN_PAIRS
+from xmpp_server.streams.s2s_proofs import PROVEN_PAIRS
 
 
 def asking(sender: str | None = PEER, **rules: bool) -> Inbound:
@@ -149,7 +149,7 @@ def test_judgements_are_not_kept_without_end():
     driver = asking()
     for number in range(PROVEN_PAIRS + 10):
         judge(driver, proven=True, domain=f"x{number}.example")
-    assert len(driver.stream._judged) == PROVEN_PAIRS
+    assert len(driver.stream._proofs._judged) == PROVEN_PAIRS
 
 
 def test_where_dnssec_names_a_certificate_there_must_be_tls():

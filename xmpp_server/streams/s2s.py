@@ -10,7 +10,8 @@ from typing import Final, Protocol
 
 from xmpp_server.errors import StreamCondition, StreamError
 from xmpp_server.streams.policy import StreamPolicy
-from xmpp_server.xml.namespaces import DIALBACK, SERVER, STREAM, TLS
+from xmpp_server.xml.element import tag
+from xmpp_server.xml.namespaces import CLIENT, DIALBACK, SERVER, STREAM, TLS
 from xmpp_server.xml.scanner import StreamHeader
 from xmpp_server.xml.stanza import Stanza
 from xmpp_server.xml.writer import escape_attr
@@ -89,6 +90,15 @@ def stream_error(element: Stanza) -> StreamError:
     text = next((child.text for child in element.element.elements() if child.name == "text"), "")
     condition = _CONDITIONS.get("" if first is None else first.name, StreamCondition.UNDEFINED_CONDITION)
     return PeerError(condition, text[:200])
+
+
+def to_client(element: Stanza) -> None:
+    """Let a stanza that names jabber:server itself look like any other; its bytes do already (RFC 6120 §4.8.3)."""
+    old = element.ns
+    element.ns = CLIENT
+    element.children = tuple(
+        [tag(CLIENT, child.rpartition(" ")[2]) if child.startswith(f"{old} ") else child for child in element.children]
+    )
 
 
 class PeerError(StreamError):

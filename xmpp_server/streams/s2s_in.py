@@ -8,42 +8,19 @@ from typing import NoReturn, TypeAlias
 
 from xmpp_server.errors import Condition, SaslCondition, SaslError, StreamCondition, StreamError
 from xmpp_server.jid import JID, JIDMalformed
-from xmpp_server.streams import dialback, header, s2s, sasl_profile
+from xmpp_server.streams import dialback, header, s2s, s2s_offer, sasl_profile
 from xmpp_server.streams.dialback import Pair, Verdict
 from xmpp_server.streams.events import StartTls
 from xmpp_server.streams.s2s import FederationPolicy
 from xmpp_server.streams.s2s_events import DialbackRequest, JudgeRequest, Proven
+from xmpp_server.streams.s2s_proofs import Proofs, Proves
 from xmpp_server.streams.stream import Events, State, Stream
-from xmpp_server.xml.element import Element, tag
-from xmpp_server.xml.namespaces import (
-    CLIENT,
-    CONTENT,
-    DIALBACK,
-    DIALBACK_FEATURE,
-    SASL,
-    SERVER,
-    SM,
-    STREAM,
-    STREAM_LIMITS,
-    TLS,
-)
+from xmpp_server.xml.element import tag
+from xmpp_server.xml.namespaces import CLIENT, CONTENT, DIALBACK, SASL, SM, STREAM, TLS
 from xmpp_server.xml.scanner import StreamHeader
 from xmpp_server.xml.stanza import Stanza
-from xmpp_server.xml.writer import serialize
-
-#: Claims of one stream that wait for their authoritative servers at one time.
-PENDING_CLAIMS = 16
-#: Domains that one stream may prove.
-PROVEN_PAIRS = 1000
 
 _BOUND = State.BOUND
-
-#: Tells whether the peer's certificate proves a domain; it remembers nothing.
-Proves: TypeAlias = Callable[[str], bool]
-
-
-def _proves_nothing(_domain: str) -> bool:
-    return False
 
 
 class S2SInStream(Stream):
@@ -53,13 +30,8 @@ class S2SInStream(Stream):
     """
 
     __slots__ = (
-        "_certified",
-        "_has_certificate",
         "_id",
-        "_judged",
-        "_pairs",
-        "_pending",
-        "_proves",
+        "_proofs",
         "_question",
         "bidi",
         "local",
@@ -77,25 +49,19 @@ class S2SInStream(Stream):
         self.remote: str | None = None
         self.local: str | None = None
         self._id = ""
-        self._has_certificate = False
-        #: PKIX decides at once; None: whoever is asked takes time, and this is what came of it.
-        self._proves: Proves | None = _proves_nothing
-        self._judged: dict[str, bool] = {}
+        self._proofs = Proofs()
+        #: The domain to ask about before our features are written.
         self._question: str | None = None
-        #: Domains that the certificate has proven, to whomever they send; pairs that dialback has.
-        self._certified: set[str] = set()
-        self._pairs: set[Pair] = set()
-        self._pending: set[Pair] = set()
 
     @property
     def proven(self) -> frozenset[str]:
         """The domains that the peer may send from."""
-        return frozenset(self._certified | {pair.sender for pair in self._pairs})
+        return self._proofs.domains
 
     @property
     def targets(self) -> frozenset[str]:
         """Our domains that dialback has let the peer send to; a certificate lets it send to any."""
-        return frozenset(pair.target for pair in self._pairs)
+        return frozenset(pair.target for pair in self._proofs.pairs)
 
     def receive(self, data: bytes | memoryview, now: float) -> Events:
         """Take bytes of the peer."""
@@ -121,8 +87,7 @@ class S2SInStream(Stream):
         if self._state is not State.HANDSHAKE and not fresh:
             return
         self.secure = True
-        self._has_certificate = proves is not None
-        self._proves = None if asks and proves is not None else proves or _proves_nothing
+        self._proofs.show(proves, asks=asks)
         self.remote = self.local = None
         self._scanner = self._new_scanner()
         self._await_header()
@@ -130,9 +95,7 @@ class S2SInStream(Stream):
     def judged(self, domain: str, *, proven: bool, now: float) -> Events:
         """Answer a `JudgeRequest`, or tell what was found before a `DialbackRequest` was followed."""
         events: Events = []
-        self._judged[domain] = proven
-        if len(self._judged) > PROVEN_PAIRS:
-            del self._judged[next(iter(self._judged))]
+        self._proofs.judged(domain, proven=proven)
         if self._state is State.ASKED and domain == self.remote:
             self._offer()
             self._go_on(now, events)
@@ -142,13 +105,13 @@ class S2SInStream(Stream):
 
     def has_to_judge(self, domain: str) -> bool:
         """Tell whether nobody has held the certificate against a domain yet."""
-        return self._proves is None and domain not in self._judged
+        return self._proofs.has_to_judge(domain)
 
     def dialback_answer(self, pair: Pair, verdict: Verdict, error: Condition | None = None) -> Events:
         """Answer an open `DialbackRequest`; a verdict that nobody waits for has no effect."""
         events: Events = []
-        if pair in self._pending and self._state in (State.FEATURES, _BOUND):
-            self._pending.discard(pair)
+        if pair in self._proofs.pending and self._state in (State.FEATURES, _BOUND):
+            self._proofs.pending.discard(pair)
             self._attempt(lambda: self._conclude(pair, verdict, error, events), events)
             if self._state is _BOUND:
                 events += self._sift(self._scanner.feed(b""))
@@ -170,17 +133,23 @@ class S2SInStream(Stream):
             raise StreamError(StreamCondition.INVALID_FROM)
         if self.remote is not None:
             self._check_peer(self.remote, self.local)
-        if self._certified and self.remote is not None and self.remote not in self._certified:
+        if self._proofs.certified and self.remote is not None and self.remote not in self._proofs.certified:
             raise StreamError(StreamCondition.INVALID_FROM, "You have authenticated as another domain")
-        if self.remote is not None and not self._certified and self.has_to_judge(self.remote):
+        if self.remote is not None and not self._proofs.certified and self.has_to_judge(self.remote):
             self._question = self.remote
             self._state = State.ASKED
         else:
             self._offer()
 
     def _offer(self) -> None:
-        self._out += self._features()
-        if self._certified:
+        self._out += s2s_offer.features(
+            self._policy.rules,
+            secure=self.secure,
+            certified=bool(self._proofs.certified),
+            external=not self._proofs.certified and self._offers_external(),
+            stanza_bytes=self._scanner.limits.stanza_bytes,
+        )
+        if self._proofs.certified:
             self._establish()
         else:
             self._state = State.FEATURES
@@ -197,39 +166,12 @@ class S2SInStream(Stream):
         self._out += s2s.write_header(local or self._policy.default_domain, self.remote, self._id)
         self._answered = True
 
-    def _features(self) -> bytes:
-        features: list[Element] = []
-        rules = self._policy.rules
-        if not self.secure:
-            starttls = Element("starttls", TLS)
-            if rules.require_tls:
-                starttls.add("required")
-            features.append(starttls)
-        elif not self._certified and self._offers_external():
-            mechanisms = Element("mechanisms", SASL)
-            mechanisms.add("mechanism", text=s2s.EXTERNAL)
-            features.append(mechanisms)
-        if self.secure or not rules.require_tls:
-            offer = Element("dialback", DIALBACK_FEATURE)
-            offer.add("errors")
-            features.append(offer)
-        if self.secure:
-            features.append(Element("sm", SM))
-            if not self._certified:
-                features.append(Element("bidi", s2s.BIDI_FEATURE))
-        limits = Element("limits", STREAM_LIMITS)
-        limits.add("max-bytes", text=str(self._scanner.limits.stanza_bytes))
-        features.append(limits)
-        return b"<stream:features>%b</stream:features>" % b"".join(serialize(each, SERVER) for each in features)
-
     def _offers_external(self) -> bool:
         """XEP-0178 §3: only where it can succeed, else the peer would not think of dialback."""
+        proofs = self._proofs
         if self.remote is None:
-            return self._has_certificate and self._proves is not None
-        return self._certificate_proves(self.remote)
-
-    def _certificate_proves(self, domain: str) -> bool:
-        return self._judged.get(domain, False) if self._proves is None else self._proves(domain)
+            return proofs.has_certificate and proofs.judged_at_once
+        return proofs.certificate_proves(self.remote)
 
     def _establish(self) -> None:
         """From here on stanzas pass."""
@@ -249,8 +191,7 @@ class S2SInStream(Stream):
             raise StreamError(StreamCondition.POLICY_VIOLATION, "Nothing may follow <starttls/>")
         self._out += s2s.PROCEED
         self._state = State.HANDSHAKE
-        self._pending.clear()
-        self._pairs.clear()
+        self._proofs.forget_dialback()
         events.append(StartTls())
 
     def _start_sasl(self, auth: Stanza, events: Events) -> None:
@@ -271,29 +212,20 @@ class S2SInStream(Stream):
 
     def _prove(self, authzid: bytes, events: Events) -> None:
         """XEP-0178 §3: the identity asked for, or else the header's, must stand in a certificate that is believed."""
-        domain = self.remote
-        if authzid:
-            try:
-                wanted = JID.parse(authzid.decode())
-            except (UnicodeDecodeError, JIDMalformed):
-                raise SaslError(SaslCondition.INVALID_AUTHZID) from None
-            if not wanted.is_domain:
-                raise SaslError(SaslCondition.INVALID_AUTHZID)
-            domain = wanted.domainpart
-        if domain is None or self._policy.serves(domain) or not self._certificate_proves(domain):
+        domain = sasl_profile.authorized_domain(authzid) if authzid else self.remote
+        if domain is None or self._policy.serves(domain) or not self._proofs.certificate_proves(domain):
             raise SaslError(SaslCondition.NOT_AUTHORIZED)
         assert self.local is not None  # noqa: S101 - the header was answered with features
         self._check_peer(domain, self.local)
         self._out += sasl_profile.success(None)
         self._certify(Pair(domain, self.local), events)
-        self._pairs.clear()
-        self._pending.clear()
+        self._proofs.forget_dialback()
         self._scanner.reset()
         self._scanner.limits = self._limits.after_auth
         self._await_header()
 
     def _certify(self, pair: Pair, events: Events) -> None:
-        self._certified.add(pair.sender)
+        self._proofs.certified.add(pair.sender)
         if self.jid is None:
             self.jid = JID.parse(pair.sender)
         events.append(Proven(pair.sender, pair.target, s2s.EXTERNAL))
@@ -316,14 +248,14 @@ class S2SInStream(Stream):
         condition = self._objection(pair)
         if condition is not None:
             self._decline(dialback.result_answer(pair.swapped(), Verdict.ERROR, condition))
-        elif self._certificate_proves(pair.sender):  # the certificate says it already
+        elif self._proofs.certificate_proves(pair.sender):  # the certificate says it already
             self._certify(pair, events)
             self._out += dialback.result_answer(pair.swapped(), Verdict.VALID)
             self._establish()
         elif not self._policy.rules.dialback and not self.has_to_judge(pair.sender):
             self._decline(dialback.result_answer(pair.swapped(), Verdict.ERROR, Condition.POLICY_VIOLATION))
-        elif pair not in self._pending:
-            self._pending.add(pair)
+        elif pair not in self._proofs.pending:
+            self._proofs.pending.add(pair)
             events.append(DialbackRequest(pair, self._id, key))
 
     def _objection(self, pair: Pair) -> Condition | None:
@@ -333,7 +265,7 @@ class S2SInStream(Stream):
             return Condition.ITEM_NOT_FOUND
         if not self._policy.admits(pair.sender, pair.target):
             return Condition.FORBIDDEN
-        if len(self._pending) >= PENDING_CLAIMS or len(self._pairs) + len(self._certified) >= PROVEN_PAIRS:
+        if self._proofs.full:
             return Condition.RESOURCE_CONSTRAINT
         return None
 
@@ -353,11 +285,11 @@ class S2SInStream(Stream):
             self._refuse(answer)
             return
         self._out += answer
-        if verdict is Verdict.VALID and self._certificate_proves(pair.sender):
+        if verdict is Verdict.VALID and self._proofs.certificate_proves(pair.sender):
             self._certify(pair, events)
             self._establish()
         elif verdict is Verdict.VALID:
-            self._pairs.add(pair)
+            self._proofs.pairs.add(pair)
             if self.jid is None:
                 self.jid = JID.parse(pair.sender)
             events.append(Proven(pair.sender, pair.target, s2s.DIALBACK_METHOD))
@@ -402,7 +334,7 @@ class S2SInStream(Stream):
         sender, to = JID.parse(element.attrs["from"]), JID.parse(element.attrs["to"])
         element.stamp(sender, to, b" from='%b'" % sender.encoded)
         if element.ns != CLIENT:
-            _to_client(element)
+            s2s.to_client(element)
         return True
 
     def _fault(self, stanza: Stanza) -> StreamError | None:
@@ -415,7 +347,7 @@ class S2SInStream(Stream):
         if not self._policy.serves(local):
             return StreamError(StreamCondition.HOST_UNKNOWN)
         remote = sender.domainpart
-        if remote not in self._certified and Pair(remote, local) not in self._pairs:
+        if not self._proofs.allow(remote, local):
             return StreamError(StreamCondition.INVALID_FROM, "You have not proven that domain")
         if not self._policy.admits(remote, local):
             return StreamError(StreamCondition.POLICY_VIOLATION)
@@ -434,15 +366,6 @@ class S2SInStream(Stream):
             raise StreamError(StreamCondition.UNSUPPORTED_STANZA_TYPE)
         fault = self._fault(element) if self._state is _BOUND else None
         raise fault or StreamError(StreamCondition.NOT_AUTHORIZED, "Authenticate first")
-
-
-def _to_client(element: Stanza) -> None:
-    """Let a stanza that names jabber:server itself look like any other; its bytes do already (RFC 6120 §4.8.3)."""
-    old = element.ns
-    element.ns = CLIENT
-    element.children = tuple(
-        [tag(CLIENT, child.rpartition(" ")[2]) if child.startswith(f"{old} ") else child for child in element.children]
-    )
 
 
 Transition: TypeAlias = Callable[[S2SInStream, Stanza, Events], None]

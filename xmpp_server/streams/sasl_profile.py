@@ -5,6 +5,7 @@ from __future__ import annotations
 import binascii
 
 from xmpp_server.errors import SaslCondition, SaslError
+from xmpp_server.jid import JID, JIDMalformed
 from xmpp_server.xml.namespaces import SASL
 from xmpp_server.xml.stanza import Stanza
 from xmpp_server.xml.writer import escape_text
@@ -81,3 +82,19 @@ def _decode(text: str) -> bytes:
     if data is None or _encode(data) != text:
         raise SaslError(SaslCondition.INCORRECT_ENCODING, "Not base64")
     return data
+
+
+def authorized_domain(authzid: bytes) -> str:
+    """Return the domain that a server wants to be taken for (XEP-0178 §3).
+
+    Raises:
+        SaslError: `invalid-authzid`: it is none.
+
+    """
+    try:
+        wanted = JID.parse(authzid.decode())
+    except (UnicodeDecodeError, JIDMalformed):
+        raise SaslError(SaslCondition.INVALID_AUTHZID) from None
+    if not wanted.is_domain:
+        raise SaslError(SaslCondition.INVALID_AUTHZID)
+    return wanted.domainpart
