@@ -7,6 +7,8 @@ import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import pytest
+
 from tests import federation
 from tests.federated_peers import free_ports
 from tests.net.conftest import settle
@@ -15,19 +17,20 @@ from xmpp_server.app.server import Server
 from xmpp_server.app.settings import S2S
 
 QUIET, FLOODING, SLOWING = "quiet.test", "flooding.test", "slowing.test"
-RATE = 200_000
+LIMIT = S2S(bytes_per_s=200_000, stanzas_per_s=0)
 #: What is saved in ten seconds, and two seconds' worth more.
 MESSAGES, SIZE = 480, 5_000
 
 
 @contextlib.asynccontextmanager
-async def three(tmp_path: Path) -> AsyncIterator[dict[str, Server]]:
+async def three(tmp_path: Path, limit: S2S = LIMIT) -> AsyncIterator[dict[str, Server]]:
     ports = dict(zip((QUIET, FLOODING, SLOWING), free_ports("127.0.0.1", 3), strict=True))
     routes = {domain: f"127.0.0.1:{port}" for domain, port in ports.items()}
     async with contextlib.AsyncExitStack() as stack:
         servers = {}
         for domain, port in ports.items():
-            s2s = S2S(routes=routes, bytes_per_s=RATE if domain == SLOWING else 0, stanzas_per_s=0)
+            own = limit if domain == SLOWING else S2S(bytes_per_s=0, stanzas_per_s=0)
+            s2s = S2S(routes=routes, bytes_per_s=own.bytes_per_s, stanzas_per_s=own.stanzas_per_s)
             config = federation.settings(tmp_path / domain, domain, s2s, listen={"s2s": (f"127.0.0.1:{port}",)})
             servers[domain] = await stack.enter_async_context(federation.running(config, "romeo"))
         stack.push_async_callback(abort_all)
@@ -49,8 +52,9 @@ def states(server: Server) -> dict[str, str]:
     return {str(row["remote"]): str(row["state"]) for row in server.federating.federation.rows()}
 
 
-async def test_a_domain_that_floods(tmp_path):
-    async with three(tmp_path) as servers:
+@pytest.mark.parametrize("limit", [LIMIT, S2S(bytes_per_s=0, stanzas_per_s=40)], ids=["bytes", "stanzas"])
+async def test_a_domain_that_floods(tmp_path, limit):
+    async with three(tmp_path, limit) as servers:
         quiet, flooding, slowing = [await federation.login(server, "romeo") for server in servers.values()]
         for client in (quiet, flooding):  # so that links are there
             say(client, slowing, "first")
