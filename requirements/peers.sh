@@ -2,7 +2,7 @@
 # Installs the Debian packages that the interop tests and the benchmark drive, and stops the services they start.
 # Never stops a service whose package was there before: somebody may be using it.
 set -eu
-packages="biboumi certbot coturn ejabberd go-sendxmpp iproute2 libssl-dev lua-dbi-sqlite3 lua-event mcabber pebble postgresql profanity prosody tmux unbound"
+packages="biboumi certbot chromium chromium-driver coturn ejabberd go-sendxmpp iproute2 libssl-dev lua-dbi-sqlite3 lua-event mcabber pebble postgresql profanity prosody tmux unbound"
 
 missing=""
 for package in $packages; do

@@ -89,6 +89,7 @@ class Notices:
         message["id"] = secrets.token_hex(8)
         said = await self._answered(message["id"], message)
         self._link.make_presence(pto=JID(seat), pfrom=self._link.boundjid, ptype="unavailable").send()
+        del self._link.roster[self._link.domain][JID(room)]  # slixmpp keeps who was there
         return said
 
     async def _answered(self, key: str, stanza: Message | Presence) -> bool:
