@@ -59,7 +59,7 @@ NOT_HERE = {
     "muc#roomconfig_allow_subscription": "ejabberd's own protocol; XEP-0437 and XEP-0452 tell absent members",
     "muc#roomconfig_captcha_protected": "XEP-0158 has no part in this server",
     "muc#roomconfig_captcha_whitelist": "the same",
-    "muc#roomconfig_mam": "the archive asks by its own preferences (XEP-0441)",
+    "muc#roomconfig_mam": "of the archive: see its room_setting",
 }
 
 

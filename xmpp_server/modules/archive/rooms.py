@@ -14,8 +14,10 @@ from xmpp_server.modules.archive import protocol
 from xmpp_server.modules.archive.asking import TAGS, Asking
 from xmpp_server.modules.archive.groupchat import is_telling
 from xmpp_server.modules.archive.handover import Handover
+from xmpp_server.modules.archive.room_setting import SETTING, is_archived
 from xmpp_server.modules.muc import Muc
 from xmpp_server.modules.muc.hooks import Announced, RoomDisco, RoomMessage
+from xmpp_server.modules.muc.retraction import RETRACT_TAG
 from xmpp_server.modules.muc.roles import Affiliation
 from xmpp_server.modules.muc.rooms import OpenRoom
 from xmpp_server.modules.muc.wire import NOT_IN_MESSAGES, copies, inner_of, lang_of, occupant_id
@@ -35,6 +37,7 @@ class Rooms:
         self._handover = handover
         self._asking = asking
         self._to_users = to_users
+        muc.settings.append(SETTING)
         muc.hooks.message.add(self._keep, Order.ARCHIVE)
         muc.hooks.announced.add(self._retract)
         muc.hooks.room_disco.add(self._describe)
@@ -58,7 +61,10 @@ class Rooms:
         shown = copies(
             "message", occupant.jid, inner, (), kind="groupchat", id=stanza.id or ident, lang=lang_of(stanza)
         )
-        self._handover.add(protocol.entry(ident, room, occupant.jid, shown.stanza, room=True), stanza.receipt)
+        if (
+            is_archived(event.open.room.config) or RETRACT_TAG in stanza.children
+        ):  # which may be of what was said before
+            self._handover.add(protocol.entry(ident, room, occupant.jid, shown.stanza, room=True), stanza.receipt)
         self._to_users(event.open, shown.stanza, ident, occupant.jid)
 
     def _retract(self, event: Announced) -> None:
