@@ -109,7 +109,8 @@ async def ours(
         names.server(name, host, None if direct else port, direct_port if direct else None, named=False)
     tls = Tls() if authority is None else federation.certificate(folder, authority, domain, f"*.{domain}")
     listen = {"s2s": (f"{host}:{port}",), "s2s_tls": (f"{host}:{direct_port}",)}
-    s2s = S2S(verify=s2s.verify, trust=s2s.trust, dns=Dns(nameservers=(f"127.0.0.1:{names.port}",)))
+    dns = Dns(nameservers=(f"127.0.0.1:{names.port}",))
+    s2s = S2S(verify=s2s.verify, trust=s2s.trust, dane=s2s.dane, posh=s2s.posh, dns=dns)
     async with federation.running(federation.settings(folder, domain, s2s, tls=tls, listen=listen), "romeo") as server:
         try:
             yield server
