@@ -2,7 +2,7 @@
 # Installs the Debian packages that the interop tests and the benchmark drive, and stops the services they start.
 # Never stops a service whose package was there before: somebody may be using it.
 set -eu
-packages="biboumi certbot chromium chromium-driver coturn ejabberd go-sendxmpp iproute2 libssl-dev lua-dbi-sqlite3 lua-event mcabber pebble postgresql profanity prosody tmux unbound"
+packages="biboumi certbot chromium chromium-driver coturn ejabberd go-sendxmpp iproute2 libssl-dev lua-dbi-sqlite3 lua-event mcabber ngircd pebble postgresql profanity prosody tmux unbound"
 
 missing=""
 for package in $packages; do
@@ -25,7 +25,7 @@ apt-get -qq -o Acquire::Retries=3 update
 # shellcheck disable=SC2086  # a list of package names, split on purpose
 apt-get -qq -o Acquire::Retries=3 install --yes --no-install-recommends $missing >/dev/null
 
-for service in biboumi coturn prosody ejabberd epmd postgresql unbound; do
+for service in biboumi coturn ngircd prosody ejabberd epmd postgresql unbound; do
 	case "$missing " in
 	*" $service "*) service "$service" stop >/dev/null 2>&1 || true ;;
 	*) ;;

@@ -1,21 +1,18 @@
-"""Real components: slixmpp's ComponentXMPP with its plugin for privileges, and biboumi from Debian."""
+"""Real components: slixmpp's ComponentXMPP with its plugin for privileges."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import subprocess
 from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
-from xml.etree import ElementTree as ET
 
 import pytest
 import slixmpp
 from slixmpp.plugins.xep_0356.privilege import XEP_0356
 
 from tests.interop.slix import SlixClient
-from tests.peers import ServerProcess, environment, need
-from tests.raw import RawClient, logged_in
+from tests.peers import ServerProcess
+from tests.raw import logged_in
 
 TIMEOUT_S = 10.0
 SECRET = "geheim"
@@ -30,10 +27,6 @@ domains = ["boss.localhost"]
 secret = "{SECRET}"
 privileges = ["roster=both", "message=outgoing", "iq:{TIME}=get", "presence=managed_entity"]
 delegate = ["urn:example:delegated"]
-
-[[components]]
-domains = ["irc.localhost"]
-secret = "{SECRET}"
 """
 
 
@@ -156,48 +149,3 @@ async def test_presence_of_accounts(home: ServerProcess) -> None:
         assert await asyncio.wait_for(boss.presences.get(), TIMEOUT_S) == "paris@localhost/x"
         await paris.offline()
         assert await asyncio.wait_for(boss.presences.get(), TIMEOUT_S) == "paris@localhost/x"
-
-
-@pytest.fixture
-def biboumi(home: ServerProcess, tmp_path: Path) -> Iterator[None]:
-    """Debian's IRC gateway, at irc.localhost."""
-    program = need("biboumi", "biboumi")
-    host, port = home.addresses["component"]
-    config = tmp_path / "biboumi.cfg"
-    config.write_text(
-        f"hostname=irc.localhost\npassword={SECRET}\nxmpp_server_ip={host}\nport={port}\nlog_level=1\n"
-        f"db_name={tmp_path}/biboumi.sqlite\n"
-    )
-    with (tmp_path / "biboumi.log").open("wb") as log:
-        gateway = subprocess.Popen(
-            [program, str(config)], stdout=log, stderr=subprocess.STDOUT, env=environment(tmp_path / "home")
-        )
-    try:
-        yield
-        gateway.terminate()
-        assert gateway.wait(TIMEOUT_S) == 0
-    finally:
-        gateway.kill()
-
-
-@pytest.mark.usefixtures("biboumi")
-async def test_an_irc_gateway(home: ServerProcess) -> None:
-    """It answers disco and ping, and tells that there is no IRC server."""
-    async with logged_in(home.c2s_tls, "romeo") as romeo:
-        query = "<query xmlns='http://jabber.org/protocol/disco#info'/>"
-        info = await until_there(romeo, f"<iq to='irc.localhost' type='get' id='1'>{query}</iq>")
-        assert "conference" in {one.get("category") for one in info.iter()}
-        pong = await romeo.iq("<iq to='irc.localhost' type='get' id='2'><ping xmlns='urn:xmpp:ping'/></iq>")
-        assert pong.get("type") == "result"
-        muc = "<x xmlns='http://jabber.org/protocol/muc'/>"
-        romeo.send(f"<presence to='#room%127.0.0.1@irc.localhost/romeo'>{muc}</presence>")
-        said = await romeo.until(lambda one: (one.get("from") or "").endswith("127.0.0.1@irc.localhost"))
-        assert "127.0.0.1" in "".join(said.itertext())
-
-
-async def until_there(client: RawClient, request: str) -> ET.Element:
-    """Ask until the component has connected."""
-    async with asyncio.timeout(TIMEOUT_S):
-        while (answer := await client.iq(request)).get("type") == "error":  # noqa: ASYNC110 - nobody tells
-            await asyncio.sleep(0.1)
-    return answer
