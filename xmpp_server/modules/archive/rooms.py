@@ -61,9 +61,8 @@ class Rooms:
         shown = copies(
             "message", occupant.jid, inner, (), kind="groupchat", id=stanza.id or ident, lang=lang_of(stanza)
         )
-        if (
-            is_archived(event.open.room.config) or RETRACT_TAG in stanza.children
-        ):  # which may be of what was said before
+        # what is retracted may have been said before
+        if is_archived(event.open.room.config) or RETRACT_TAG in stanza.children:
             self._handover.add(protocol.entry(ident, room, occupant.jid, shown.stanza, room=True), stanza.receipt)
         self._to_users(event.open, shown.stanza, ident, occupant.jid)
 
