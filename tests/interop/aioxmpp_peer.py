@@ -23,8 +23,10 @@ import aioxmpp.blocking  # noqa: E402
 import aioxmpp.carbons  # noqa: E402
 import aioxmpp.connector  # noqa: E402
 import aioxmpp.dispatcher  # noqa: E402
+import aioxmpp.misc  # noqa: E402
 import aioxmpp.ping  # noqa: E402
 import aioxmpp.private_xml  # noqa: E402
+import aioxmpp.rsm.xso  # noqa: E402
 import aioxmpp.vcard  # noqa: E402
 import aioxmpp.xso  # noqa: E402
 
@@ -35,6 +37,40 @@ class Note(aioxmpp.xso.XSO):
 
     TAG = ("urn:example:note", "note")
     text = aioxmpp.xso.Text(default="")
+
+
+MAM = "urn:xmpp:mam:2"
+
+
+@aioxmpp.IQ.as_payload_class
+class ArchiveQuery(aioxmpp.xso.XSO):
+    """What an archive is asked (XEP-0313), as aioxmpp has nothing for it."""
+
+    TAG = (MAM, "query")
+    queryid = aioxmpp.xso.Attr("queryid")
+    rsm = aioxmpp.xso.Child([aioxmpp.rsm.xso.ResultSetMetadata])
+    form = aioxmpp.xso.Child([aioxmpp.forms.Data])
+
+
+@aioxmpp.IQ.as_payload_class
+class ArchiveEnd(aioxmpp.xso.XSO):
+    """The end of a page."""
+
+    TAG = (MAM, "fin")
+    complete = aioxmpp.xso.Attr("complete", type_=aioxmpp.xso.Bool(), default=False)
+    rsm = aioxmpp.xso.Child([aioxmpp.rsm.xso.ResultSetMetadata])
+
+
+class ArchiveResult(aioxmpp.xso.XSO):
+    """One message of a page."""
+
+    TAG = (MAM, "result")
+    queryid = aioxmpp.xso.Attr("queryid")
+    id_ = aioxmpp.xso.Attr("id")
+    forwarded = aioxmpp.xso.Child([aioxmpp.misc.Forwarded])
+
+
+aioxmpp.Message.xep0313_result = aioxmpp.xso.Child([ArchiveResult])
 
 
 def tell(event, **values):
@@ -53,6 +89,7 @@ class Peer:
         self.presence = client.summon(aioxmpp.PresenceClient)
         self.muc = client.summon(aioxmpp.MUCClient)
         self.rooms = {}
+        self.results = []
         messages = client.summon(aioxmpp.dispatcher.SimpleMessageDispatcher)
         for kind in aioxmpp.MessageType:
             messages.register_callback(kind, None, self.on_message)
@@ -66,6 +103,9 @@ class Peer:
         client.on_stream_resumed.connect(lambda: tell("resumed"))
 
     def on_message(self, message):
+        if message.xep0313_result is not None:
+            self.results.append(message.xep0313_result)
+            return
         for name in ("received", "sent"):
             carbon = getattr(message, f"xep0280_{name}")
             if carbon is not None:
@@ -133,6 +173,29 @@ class Peer:
 
     async def do_private_text(self):
         return (await self.private.get_private_xml(Note())).registered_payload.text
+
+    async def do_history(self, page, contact=""):
+        """Page through the own archive: the bodies, the sizes of the pages, whether each message has its time."""
+        rsm = aioxmpp.rsm.xso.ResultSetMetadata.limit(int(page))
+        texts, sizes, stamped = [], [], True
+        while True:
+            query = ArchiveQuery()
+            query.queryid = str(len(sizes))
+            query.rsm = rsm
+            query.form = aioxmpp.forms.Data(type_=aioxmpp.forms.DataType.SUBMIT)
+            fields = [("FORM_TYPE", aioxmpp.forms.FieldType.HIDDEN, MAM)]
+            fields += [("with", aioxmpp.forms.FieldType.JID_SINGLE, contact)] if contact else []
+            for name, kind, value in fields:
+                query.form.fields.append(aioxmpp.forms.Field(var=name, type_=kind, values=[value]))
+            self.results.clear()
+            end = await self.client.send(aioxmpp.IQ(type_=aioxmpp.IQType.SET, payload=query))
+            mine = [one for one in self.results if one.queryid == query.queryid]
+            texts += [one.forwarded.stanza.body.any() for one in mine]
+            stamped = stamped and all(one.forwarded.delay is not None for one in mine)
+            sizes.append(len(mine))
+            if end.complete:
+                return {"texts": texts, "sizes": sizes, "stamped": stamped}
+            rsm = end.rsm.next_page(int(page))
 
     async def do_enter(self, room, nick):
         entered, done = self.muc.join(aioxmpp.JID.fromstr(room), nick)

@@ -16,6 +16,7 @@ from slixmpp.exceptions import IqError
 
 from tests.components.archive.history_client import MAM_PLUGINS, opens
 from tests.components.archive.running import ArchiveProcess, pair
+from tests.interop.aio import AioPeer
 from tests.interop.slix import SlixClient
 from tests.peers import ROOT, ServerProcess
 
@@ -26,7 +27,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[ServerPr
     try:
         server.start()
         archive.start()
-        server.add_users("romeo", "juliet", "nurse", "paris")
+        server.add_users("romeo", "juliet", "nurse", "paris", "benvolio", "mercutio", "tybalt", "samson")
         yield server, archive
         assert server.failures() == []
         assert not archive.failed
@@ -82,6 +83,27 @@ async def test_history(running: tuple[ServerProcess, ArchiveProcess]) -> None:
     await juliet.offline()
 
 
+async def test_aioxmpp_reads_the_same(running: tuple[ServerProcess, ArchiveProcess]) -> None:
+    server, _ = running
+    benvolio = await client(server, "benvolio")
+    aio = await AioPeer.online("mercutio", server.c2s)
+    for number in range(7):
+        benvolio.say("mercutio@localhost", str(number))
+        await aio.event("message", text=str(number))
+    await aio.do("say", to="benvolio@localhost", text="peace")
+    await benvolio.hears_text("peace")
+    said = [*map(str, range(7)), "peace"]
+    assert await aio.do("history", page="3") == {"texts": said, "sizes": [3, 3, 2], "stamped": True}
+    assert await aio.do("history", page="8", contact="benvolio@localhost") == {
+        "texts": said,
+        "sizes": [8],
+        "stamped": True,
+    }
+    assert await aio.do("history", page="9", contact="nurse@localhost") == {"texts": [], "sizes": [0], "stamped": True}
+    await aio.offline()
+    await benvolio.offline()
+
+
 async def test_preferences(running: tuple[ServerProcess, ArchiveProcess]) -> None:
     server, archive = running
     nurse, paris = await client(server, "nurse"), await client(server, "paris")
@@ -110,6 +132,30 @@ async def test_a_room(running: tuple[ServerProcess, ArchiveProcess]) -> None:
     assert texts(results) == ["boil", "bubble"]
     assert {str(one["mam_result"]["forwarded"]["stanza"]["from"]) for one in results} == {f"{room}/hag"}
     await nurse.offline()
+
+
+async def test_who_reads_before_being_available_has_each_message_once(
+    running: tuple[ServerProcess, ArchiveProcess],
+) -> None:
+    server, _ = running
+    tybalt = await client(server, "tybalt")
+    for number in range(5):
+        tybalt.say("samson@localhost", str(number))
+    await tybalt.settle()
+    samson = await SlixClient("samson", "new", plugins=MAM_PLUGINS).online(server.c2s, available=False)
+    samson.plugin["xep_0198"].window = 1
+    assert texts((await samson.plugin["xep_0313"].retrieve(rsm={"max": 3}))["mam"]["results"]) == ["0", "1", "2"]
+    samson.send_presence()
+    await samson.hears_text("4")
+    assert samson.texts() == ["3", "4"]
+    await samson.settle()
+    await samson.offline()
+    later = await SlixClient("samson", "old", plugins=MAM_PLUGINS).online(server.c2s)
+    tybalt.say("samson@localhost", "new")
+    await later.hears_text("new")
+    assert later.texts() == ["new"]
+    await later.offline()
+    await tybalt.offline()
 
 
 def retracting(message: slixmpp.Message, target: str) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Engine, event
 
 from components.xmpp_archive.batch import Erasure, reference
 from components.xmpp_archive.errors import ArchiveError
@@ -192,3 +195,40 @@ async def test_the_last_of_many(store: Store) -> None:
         begin = time.perf_counter()
         assert len((await store.page(OWNER, query)).rows) == (0 if query.contact == "nurse@example.org" else 50)
         assert time.perf_counter() - begin < 0.1, query
+
+
+QUERIES = (
+    Query(before=""),
+    Query(after=ident(5)),
+    Query(before="", contact=OTHER),
+    Query(before="", contact=OTHER.partition("/")[0]),
+    Query(start_ms=START_MS + 5000, end_ms=START_MS + 9000),
+    Query(ids=(ident(1), ident(2))),
+    Query(before="", groupchat=False),
+)
+
+
+@pytest.mark.parametrize("query", QUERIES)
+async def test_every_page_walks_along_an_index(tmp_path: Path, query: Query) -> None:
+    """SQLite's plan: no table is read from its beginning, and nothing is sorted but a few named ids."""
+    store = Store(SqliteDatabase(tmp_path / "archive.db"), Prefs("always"))
+    await store.open()
+    await store.write([entry(number) for number in range(20)])
+    asked: list[tuple[str, Sequence[object]]] = []
+
+    def note(_: object, __: object, statement: str, parameters: Sequence[object], *___: object) -> None:
+        asked.append((statement, parameters))
+
+    event.listen(Engine, "before_cursor_execute", note)
+    try:
+        await store.page(OWNER, query)
+    finally:
+        event.remove(Engine, "before_cursor_execute", note)
+    await store.close()
+    with sqlite3.connect(tmp_path / "archive.db") as database:
+        for statement, parameters in asked:
+            for *_, step in database.execute(f"EXPLAIN QUERY PLAN {statement}", parameters):
+                assert not re.match(r"SCAN (?!\(subquery|anon)", step), (statement, step)
+                assert "TEMP B-TREE" not in step, (statement, step)
+    database.close()
+    assert len(asked) >= 3
