@@ -8,13 +8,17 @@ from dataclasses import dataclass, field
 
 from bench import procfs
 from bench.load.faults import Faults
+from bench.load.reactor import Reactor
 from bench.load.workload import Workload
-from bench.servers.server import Server
+from bench.servers.subject import Subject
 
 #: The generator is called busy when it waited less than this share of a window for something to do.
 _BUSY_WAIT_SHARE = 0.05
 _SERVER_BUSY_CORES = 0.85
 _LATE_MS = 5.0
+#: A server rests that has used no more CPU time than this for so long: one or two ticks of the kernel's clock.
+_REST_S, _REST_CPU_S = 0.5, 0.02
+_REST_TIMEOUT_S = 60.0
 
 
 @dataclass(slots=True)
@@ -30,11 +34,14 @@ class Window:
     others_cores: float
     latencies_ms: list[float] = field(repr=False)
     lateness_ms: list[float] = field(repr=False)
+    #: Of a window that is charged with what a server puts off: all CPU time, and all units, from the begin to the rest.
+    charged: tuple[float, int] | None = None
 
     @property
     def cpu_us(self) -> float:
         """CPU microseconds of the server for a unit of work."""
-        return self.server_cpu_s / max(self.delivered, 1) * 1e6
+        cpu_s, units = self.charged or (self.server_cpu_s, self.delivered)
+        return cpu_s / max(units, 1) * 1e6
 
     @property
     def per_s(self) -> float:
@@ -56,9 +63,17 @@ class Window:
         )
 
 
-def take_window(server: Server, load: Workload, warm_up_s: float, window_s: float) -> Window:
-    """Run a load for a while and measure the last `window_s` of it, then drain it."""
+def take_window(
+    server: Subject, load: Workload, warm_up_s: float, window_s: float, *, deferred: bool = False
+) -> Window:
+    """Run a load for a while and measure the last `window_s` of it, then drain it.
+
+    With `deferred` the server is waited for until it rests, and charged for all that it did: an archive may be written
+    long after the message was delivered.
+    """
     reactor = load.crowd.reactor
+    first_pids = server.pids()
+    first_cpu, first_delivered = procfs.cpu_s(first_pids), load.delivered
     load.begin()
     _run(load, warm_up_s)
     load.reset_samples()
@@ -81,7 +96,20 @@ def take_window(server: Server, load: Workload, warm_up_s: float, window_s: floa
         [value / 1e6 for value in load.lateness_ns],
     )
     load.finish()
+    if deferred:
+        await_rest(server, load.crowd.reactor)
+        window.charged = procfs.cpu_s(first_pids) - first_cpu, load.delivered - first_delivered
     return window
+
+
+def await_rest(server: Subject, reactor: Reactor) -> None:
+    """Wait until a server does nothing any more."""
+    pids, end = server.pids(), time.perf_counter() + _REST_TIMEOUT_S
+    while time.perf_counter() < end:
+        before = procfs.cpu_s(pids)
+        reactor.run_for(_REST_S)
+        if procfs.cpu_s(pids) - before <= _REST_CPU_S:
+            return
 
 
 def _run(load: Workload, seconds: float) -> None:

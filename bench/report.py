@@ -54,7 +54,8 @@ def document(results: Results) -> str:
     notes = "".join(f"\n* {note}" for note in results.notes)
     return (
         f"Profile `{results.profile}`, {results.date}, commit {results.commit}; {versions}; "
-        f"{machine['cores']} cores of {machine['cpu']}, Linux {machine['kernel']}, Python {machine['python']}.\n"
+        f"{machine['cores']} cores of {machine['cpu']}, Linux {machine['kernel']}, Python {machine['python']}, "
+        f"stores on {machine.get('files', 'an unknown file system')}.\n"
         f"Lost, duplicated, reordered, misdelivered or altered stanzas: {faults}.\n\n{table(results)}\n{notes}"
     ).rstrip()
 

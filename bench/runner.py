@@ -10,30 +10,36 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from bench import procfs
-from bench.accounts import DOMAIN, PASSWORD
-from bench.certificates import write_certificate
+from bench.accounts import PASSWORD
 from bench.load.chat import Chat
 from bench.load.crowd import Crowd, CrowdError
 from bench.load.faults import Faults
 from bench.load.iq import Ping
 from bench.load.presence import Presence
 from bench.load.reactor import Reactor
+from bench.load.rooms import Rooms
 from bench.load.session import SessionOptions
 from bench.load.workload import Workload
 from bench.measure import Window, percentiles, spread, summary, take_window
 from bench.pinger import Pinger
-from bench.plan import Kind, Load, Profile, Step
+from bench.places import Places
+from bench.plan import Kind, Load, Place, Profile, Step
 from bench.results import Figures, Results
 from bench.servers.server import Server, ServerError
+from bench.servers.subject import Subject
 
 _SPARE_FILES = 200
-WORKLOADS: dict[Kind, Callable[[Crowd, Load], Workload]] = {
-    Kind.CHAT: lambda crowd, load: Chat(crowd, rate=load.rate),
-    Kind.PING: lambda crowd, load: Ping(crowd),
-    Kind.PRESENCE: lambda crowd, load: Presence(crowd),
+#: Until two servers have found each other.
+_FIRST_CONTACT_S = 2.0
+WORKLOADS: dict[Kind, Callable[[Crowd, Step, Load], Workload]] = {
+    Kind.CHAT: lambda crowd, step, load: Chat(crowd, rate=load.rate),
+    Kind.PING: lambda crowd, step, load: Ping(crowd),
+    Kind.PRESENCE: lambda crowd, step, load: Presence(crowd),
+    Kind.ROOMS: lambda crowd, step, load: Rooms(crowd, step.occupants, load.window),
 }
 
 
@@ -48,18 +54,15 @@ class Runner:
         self._tls = ssl.create_default_context()
         self._tls.check_hostname = False
         self._tls.verify_mode = ssl.CERT_NONE
-        cores = sorted(os.sched_getaffinity(0))
-        self._generator_core = cores[-1]
-        one_core = set(cores[:-1] or cores)
         self._folder = tempfile.TemporaryDirectory(prefix="xmpp-bench-")
-        self.servers = [
-            kind(Path(self._folder.name) / kind.name, set(cores) if kind.many_cores else one_core) for kind in kinds
-        ]
+        self._places = Places(Path(self._folder.name), kinds)
+        self._kinds = kinds
+        self.servers: list[Server] = []
 
     def run(self) -> Results:
         """Measure everything; servers and files are gone afterwards, also after an error."""
-        raise_file_limit(max(self._most_sessions() * len(self.servers), self._most_sessions()) + _SPARE_FILES)
-        os.sched_setaffinity(0, {self._generator_core})
+        raise_file_limit(self._most_sessions() * max(len(self._kinds), 1) + _SPARE_FILES)
+        os.sched_setaffinity(0, {self._places.generator_core})
         gc.disable()  # nothing here makes many cycles, and a collection would look like a stall
         try:
             self._prepare()
@@ -81,17 +84,11 @@ class Runner:
     # --- before any load
 
     def _prepare(self) -> None:
-        folder = Path(self._folder.name)
-        certificate, key = write_certificate(folder, DOMAIN)
         accounts = self.profile.accounts
         self._say(f"{len(accounts.names)} accounts for each server")
-        for server in list(self.servers):
-            try:
-                server.prepare(accounts, certificate, key)
-                self.results.versions[server.name] = server.version()
-            except ServerError as error:
-                self._leave_out(server, "all", error)
-                self.servers.remove(server)
+        self.servers = self._places.alone(accounts, partial(self._leave_out, "all"))
+        for server in self.servers:
+            self.results.versions[server.name] = server.version()
 
     def _cold(self) -> None:
         """Measure start-up, and memory of idle sessions on servers freshly started."""
@@ -106,7 +103,7 @@ class Runner:
                     self._idle(server, tls=False)
                     self._idle(server, tls=True)
             except (ServerError, CrowdError) as error:
-                self._leave_out(server, "start/idle", error)
+                self._leave_out("start/idle", type(server), error)
             finally:
                 server.stop()
 
@@ -131,7 +128,9 @@ class Runner:
             server.start()
             time.sleep(self.profile.rest_s)
             before = procfs.memory(server.pids())
-            crowd = self._crowd(server, count, Step("idle", count, (), tls=tls, carbons=True, stream_management=True))
+            crowd = self._crowd(
+                Subject([server]), count, Step("idle", count, (), tls=tls, carbons=True, stream_management=True)
+            )
             crowd.sign_in()
             self._reactor.run_for(self.profile.rest_s)
             pids = server.pids()
@@ -162,13 +161,13 @@ class Runner:
         for _ in range(self.profile.sign_in_rounds):
             for server in self.servers:
                 pinger = Pinger(server.port)
-                crowd = self._crowd(server, step.sessions, step)
+                crowd = self._crowd(Subject([server]), step.sessions, step)
                 pids, waited = server.pids(), self._reactor.waited_s
                 cpu = procfs.cpu_s(pids)
                 try:
                     signed_in = crowd.sign_in()
                 except CrowdError as error:
-                    self._leave_out(server, step.name, error)
+                    self._leave_out(step.name, type(server), error)
                     pinger.end()
                     continue
                 cpu = procfs.cpu_s(pids) - cpu
@@ -191,58 +190,91 @@ class Runner:
                 self._say(f"sign-in: {name} {figures['cpu_ms']} CPU-ms each")
 
     def _step(self, step: Step) -> None:
-        crowds: list[tuple[Server, Crowd]] = []
-        for server in self.servers:
-            crowd = self._crowd(server, step.sessions, step)
+        if step.place is Place.ALONE:
+            self._measure(step, [Subject([server]) for server in self.servers])
+            return
+        with self._places.open(step, partial(self._leave_out, step.name)) as subjects:
+            self._measure(step, subjects)
+
+    def _measure(self, step: Step, subjects: Sequence[Subject]) -> None:
+        crowds: list[tuple[Subject, Crowd]] = []
+        for subject in subjects:
+            crowd = self._crowd(subject, step.sessions, step)
             try:
                 crowd.sign_in()
                 crowd.settle()
-                crowds.append((server, crowd))
+                crowds.append((subject, crowd))
             except CrowdError as error:
-                self._leave_out(server, step.name, error)
+                self._leave_out(step.name, type(subject.servers[0]), error)
         for load in step.loads:
             if self._wanted(load.name):
-                self._load(load, crowds)
+                workloads = [(subject, WORKLOADS[load.kind](crowd, step, load)) for subject, crowd in crowds]
+                self._load(step, load, [one for one in workloads if self._made_ready(step, *one)])
         for _, crowd in crowds:
             crowd.sign_out()
 
-    def _load(self, load: Load, crowds: list[tuple[Server, Crowd]]) -> None:
+    def _made_ready(self, step: Step, subject: Subject, workload: Workload) -> bool:
+        """Bring people into rooms, and servers together; False if that fails."""
+        if step.place is Place.PAIR:
+            take_window(subject, workload, 0.0, _FIRST_CONTACT_S)
+        if not isinstance(workload, Rooms):
+            return True
+        pids = subject.pids()
+        cpu = procfs.cpu_s(pids)
+        try:
+            took_s = workload.enter()
+        except CrowdError as error:
+            self._leave_out(step.name, type(subject.servers[0]), error)
+            return False
+        cpu = procfs.cpu_s(pids) - cpu
+        figures: Figures = {"cpu_ms": round(cpu / step.sessions * 1e3, 3), "per_s": round(step.sessions / took_s, 1)}
+        self.results.add(f"{step.name}, joining", subject.name, figures)
+        workload.crowd.settle()
+        return True
+
+    def _load(self, step: Step, load: Load, workloads: Sequence[tuple[Subject, Workload]]) -> None:
         """Take the windows of one load on all servers in turns."""
-        workloads = [(server, WORKLOADS[load.kind](crowd, load)) for server, crowd in crowds]
-        windows: dict[str, list[Window]] = {server.name: [] for server, _ in crowds}
+        windows: dict[str, list[Window]] = {subject.name: [] for subject, _ in workloads}
         stalls: dict[str, float] = {}
+        archive = step.place is Place.ARCHIVE
         for _ in range(self.profile.rounds):
-            for server, workload in workloads:
-                pinger = Pinger(server.port) if load.stall else None
-                windows[server.name].append(
-                    take_window(server, workload, self.profile.warm_up_s, self.profile.window_s)
+            for subject, workload in workloads:
+                pinger = Pinger(subject.port) if load.stall else None
+                windows[subject.name].append(
+                    take_window(subject, workload, self.profile.warm_up_s, self.profile.window_s, deferred=archive)
                 )
                 if pinger is not None:
-                    stalls[server.name] = max(stalls.get(server.name, 0.0), pinger.end() or 0.0)
-        for server, workload in workloads:
-            figures = summary(windows[server.name], workload.faults, open_loop=bool(load.rate))
-            if server.name in stalls:
-                figures["stall_ms"] = round(stalls[server.name], 1)
+                    stalls[subject.name] = max(stalls.get(subject.name, 0.0), pinger.end() or 0.0)
+        for subject, workload in workloads:
+            if archive and isinstance(workload, Chat):  # one row for the sender, one for the receiver
+                rows = sum(server.archived() for server in subject.servers)
+                workload.faults["unarchived"] += max(0, 2 * workload.sent - rows)
+            figures = summary(windows[subject.name], workload.faults, open_loop=bool(load.rate))
+            if subject.name in stalls:
+                figures["stall_ms"] = round(stalls[subject.name], 1)
             failure = workload.crowd.failure
             if failure:
-                self.results.notes.append(f"{load.name}: {server.title} ended a session: {failure}")
-            self.results.add(load.name, server.name, figures)
+                self.results.notes.append(f"{load.name}: {subject.title} ended a session: {failure}")
+            self.results.add(load.name, subject.name, figures)
             faults = Faults(workload.faults).text()
-            self._say(f"{load.name}: {server.title} {figures['cpu_us']} {figures['bottleneck']} {faults}")
+            self._say(f"{load.name}: {subject.title} {figures['cpu_us']} {figures['bottleneck']} {faults}")
 
     # --- small things
 
-    def _crowd(self, server: Server, count: int, step: Step) -> Crowd:
-        options = SessionOptions(
-            host="127.0.0.1",
-            port=server.port,
-            domain=DOMAIN.encode(),
-            password=PASSWORD.encode(),
-            tls=self._tls if step.tls else None,
-            carbons=step.carbons,
-            stream_management=step.stream_management,
+    def _crowd(self, subject: Subject, count: int, step: Step) -> Crowd:
+        first, *more = (
+            SessionOptions(
+                host="127.0.0.1",
+                port=server.port,
+                domain=server.setting.domain.encode(),
+                password=PASSWORD.encode(),
+                tls=self._tls if step.tls else None,
+                carbons=step.carbons,
+                stream_management=step.stream_management,
+            )
+            for server in subject.servers
         )
-        return Crowd(self._reactor, options, count, "p" if step.friends else "u")
+        return Crowd(self._reactor, first, count, "p" if step.friends else "u", *more)
 
     def _wanted(self, name: str) -> bool:
         return not self._only or any(name.startswith(part) for part in self._only)
@@ -251,8 +283,8 @@ class Runner:
         profile = self.profile
         return max(profile.sign_ins, *profile.idle, *(step.sessions for step in profile.steps))
 
-    def _leave_out(self, server: Server, what: str, error: Exception) -> None:
-        note = f"{what}: {server.title} left out: {error}"
+    def _leave_out(self, what: str, kind: type[Server], error: Exception) -> None:
+        note = f"{what}: {kind.title} left out: {error}"
         self.results.notes.append(note)
         self._say(note)
 

@@ -104,6 +104,11 @@ class Chat(Workload):
             if self.running and not self.rate:
                 self._send(index)
 
+    @property
+    def sent(self) -> int:
+        """How many messages were sent in all."""
+        return sum(self._sent)
+
     def drained(self) -> bool:
         return self._under_way <= 0
 

@@ -23,11 +23,17 @@ class SignIn:
 
 
 class Crowd:
-    """Sessions u0, u1, ... (or another prefix) of one server."""
+    """Sessions u0, u1, ... (or another prefix) of one server, or in turns of several: u0 of each, u1 of each, ..."""
 
-    def __init__(self, reactor: Reactor, options: SessionOptions, count: int, prefix: str = "u") -> None:
+    def __init__(
+        self, reactor: Reactor, options: SessionOptions, count: int, prefix: str = "u", *more: SessionOptions
+    ) -> None:
         self.reactor = reactor
-        self.sessions = [Session(reactor, options, i, f"{prefix}{i}".encode()) for i in range(count)]
+        servers = (options, *more)
+        self.sessions = [
+            Session(reactor, servers[i % len(servers)], i, f"{prefix}{i // len(servers)}".encode())
+            for i in range(count)
+        ]
         #: Sessions that ended though nobody asked them to.
         self.dropped = 0
 

@@ -10,11 +10,27 @@ import shutil
 import time
 from pathlib import Path
 
-from bench.accounts import DOMAIN, ITERATIONS, SALT, Accounts
+from bench.accounts import ITERATIONS, SALT, Accounts
 from bench.servers.server import Server, ServerError
 
 _TEMPLATE = Path(__file__).parents[1] / "peers" / "ejabberd.yml.in"
 _FILL_TIMEOUT_S = 300.0
+_S2S_DOOR = """\
+  -
+    port: {port}
+    ip: "127.0.0.1"
+    module: ejabberd_s2s_in
+    max_stanza_size: 524288
+    backlog: 1024
+"""
+#: Names are asked for at our nameserver, and nowhere else.
+_INETRC = '{{lookup, [dns]}}.\n{{resolv_conf, ""}}.\n{{hosts_file, ""}}.\n{{nameserver, {{127,0,0,1}}, {port}}}.\n'
+_ARCHIVE = """\
+  mod_mam:
+    default: always
+    assume_mam_usage: true
+    db_type: sql
+"""
 
 
 class Ejabberd(Server):
@@ -44,19 +60,37 @@ class Ejabberd(Server):
     def configure(self, certificate: Path, key: Path) -> None:
         both = self.folder / "certificate.pem"
         both.write_bytes(certificate.read_bytes() + key.read_bytes())
+        federation = self.setting.federation
+        values = {
+            "CERTIFICATE": str(both),
+            "PORT": str(self.port),
+            "DOMAIN": self.setting.domain,
+            "TOP": "",
+            "LISTEN": "",
+            "MODULES": "",
+        }
+        if federation:
+            values["TOP"] = f's2s_use_starttls: required\nca_file: "{federation.authority}"\n'
+            values["LISTEN"] = _S2S_DOOR.format(port=self.s2s_port)
+            values["MODULES"] = "  mod_s2s_dialback: {}\n"
+            (self.folder / "inetrc").write_text(_INETRC.format(port=federation.nameserver_port))
+        if self.setting.archive:
+            values["TOP"] += f'sql_type: sqlite\nsql_database: "{self.folder}/archive.sqlite"\n'
+            values["MODULES"] += _ARCHIVE
         text = _TEMPLATE.read_text()
-        for name, value in (("CERTIFICATE", str(both)), ("PORT", str(self.port)), ("DOMAIN", DOMAIN)):
+        for name, value in values.items():
             text = text.replace(f"@{name}@", value)
         (self.folder / "ejabberd.yml").write_text(text)
 
     def fill(self, accounts: Accounts) -> None:
         """Import the rosters in XEP-0227 form, then put the SCRAM keys into the store behind `ejabberd_auth`."""
+        domain = self.setting.domain
         users: list[str] = []
         for name in filter(accounts.roster, accounts.names):
-            items = "".join(f"<item jid='{one}@{DOMAIN}' subscription='both'/>" for one in accounts.roster(name))
+            items = "".join(f"<item jid='{one}@{domain}' subscription='both'/>" for one in accounts.roster(name))
             users.append(f"<user name='{name}' password='-'><query xmlns='jabber:iq:roster'>{items}</query></user>")
         (self.folder / "rosters.xml").write_text(
-            f"<?xml version='1.0'?><server-data xmlns='urn:xmpp:pie:0'><host jid='{DOMAIN}'>"
+            f"<?xml version='1.0'?><server-data xmlns='urn:xmpp:pie:0'><host jid='{domain}'>"
             + "".join(users)
             + "</host></server-data>"
         )
@@ -68,7 +102,7 @@ class Ejabberd(Server):
             "-eval",
             f'ok = ejabberd_piefxis:import_file(<<"{self.folder}/rosters.xml">>), '
             f'{{ok, Names}} = file:read_file("{self.folder}/names"), '
-            f'[ejabberd_auth_mnesia:set_password(Name, <<"{DOMAIN}">>, {scram}) '
+            f'[ejabberd_auth_mnesia:set_password(Name, <<"{domain}">>, {scram}) '
             '|| Name <- binary:split(Names, <<"\\n">>, [global])], '
             f'ok = file:write_file("{done}", <<>>), init:stop().',
         )
@@ -91,7 +125,8 @@ class Ejabberd(Server):
         ]
 
     def environment(self) -> dict[str, str]:
-        return {
+        names = {"ERL_INETRC": str(self.folder / "inetrc")} if self.setting.federation else {}
+        return names | {
             "ERL_LIBS": str(Path(self._application() or "/").parent),
             "EJABBERD_CONFIG_PATH": str(self.folder / "ejabberd.yml"),
             "EJABBERD_LOG_PATH": str(self.folder / "ejabberd.log"),
@@ -100,6 +135,9 @@ class Ejabberd(Server):
             "ERL_CRASH_DUMP_BYTES": "0",
             "HOME": str(self.folder),
         }
+
+    def archive_rows(self) -> tuple[Path, str]:
+        return self.folder / "archive.sqlite", "archive"
 
     def last_output(self) -> str:
         log = self.folder / "ejabberd.log"

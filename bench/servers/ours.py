@@ -10,7 +10,7 @@ from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
-from bench.accounts import DOMAIN, ITERATIONS, SALT, Accounts
+from bench.accounts import ITERATIONS, SALT, Accounts
 from bench.servers.server import Server
 
 _AT_ONCE = 500  # writes queued before their commits are awaited
@@ -21,9 +21,9 @@ data_dir = "data"
 [listen]
 c2s = ["127.0.0.1:{port}"]
 c2s_tls = []
-s2s = []
+s2s = [{s2s}]
 s2s_tls = []
-component = []
+component = [{component}]
 http = []
 https = []
 [tls]
@@ -34,10 +34,28 @@ require = false
 mechanisms = ["SCRAM-SHA-1", "PLAIN"]
 [limits]
 connections_per_address = 0
-[s2s]
-enabled = false
+[modules.muc]
+messages_per_occupant_s = 0
+messages_per_room_s = 0
 [log]
 level = "warning"
+{more}"""
+_ALONE = """\
+[s2s]
+enabled = false
+"""
+_FEDERATION = """\
+[s2s]
+trust = {authority}
+bytes_per_s = 0
+stanzas_per_s = 0
+[s2s.dns]
+nameservers = ["127.0.0.1:{nameserver}"]
+"""
+_ARCHIVE = """\
+[[components]]
+domains = ["archive.{domain}"]
+run = ["xmpp-archive", "--config", "archive.toml"]
 """
 
 
@@ -61,8 +79,23 @@ class Ours(Server):
         return version("xmpp-server")
 
     def configure(self, certificate: Path, key: Path) -> None:
+        setting = self.setting
+        more = _ALONE
+        if setting.federation:
+            more = _FEDERATION.format(
+                authority=json.dumps(str(setting.federation.authority)), nameserver=setting.federation.nameserver_port
+            )
+        if setting.archive:
+            more += _ARCHIVE.format(domain=setting.domain)
+            (self.folder / "archive.toml").write_text('data_dir = "archive"\n[log]\nlevel = "warning"\n')
         text = _CONFIG.format(
-            domain=DOMAIN, port=self.port, certificate=json.dumps(str(certificate)), key=json.dumps(str(key))
+            domain=setting.domain,
+            port=self.port,
+            s2s=f'"127.0.0.1:{self.s2s_port}"' if setting.federation else "",
+            component='"127.0.0.1:0"' if setting.archive else "",
+            certificate=json.dumps(str(certificate)),
+            key=json.dumps(str(key)),
+            more=more,
         )
         (self.folder / "bench.toml").write_text(text)
 
@@ -77,16 +110,17 @@ class Ours(Server):
         from xmpp_server.storage.api import AccountRecord, RosterItem, Write
         from xmpp_server.storage.urls import storage_for
 
+        domain = self.setting.domain
         credentials = {"SHA-1": ScramKeys(SALT, ITERATIONS, accounts.stored_key, accounts.server_key)}
         storage = storage_for(f"sqlite:///{self.folder / 'data' / 'xmpp.db'}")
         await storage.open()
         try:
             writes: list[Write[object]] = []
             for name in accounts.names:
-                jid = JID.of(name, DOMAIN)
+                jid = JID.of(name, domain)
                 writes.append(storage.accounts.create(AccountRecord(jid, True, datetime.now(UTC), credentials)))
                 for contact in accounts.roster(name):
-                    writes.append(storage.rosters.put(jid, RosterItem(JID.of(contact, DOMAIN), subscription="both")))
+                    writes.append(storage.rosters.put(jid, RosterItem(JID.of(contact, domain), subscription="both")))
                 if len(writes) >= _AT_ONCE:
                     for write in writes:
                         await write
@@ -98,3 +132,6 @@ class Ours(Server):
 
     def command(self) -> list[str]:
         return [str(self._executable()), "--config", str(self.folder / "bench.toml"), "run"]
+
+    def archive_rows(self) -> tuple[Path, str]:
+        return self.folder / "archive" / "archive.db", "entries"

@@ -9,10 +9,25 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from bench.accounts import DOMAIN, ITERATIONS, SALT, Accounts
+from bench.accounts import ITERATIONS, SALT, Accounts
 from bench.servers.server import Server
 
 _TEMPLATE = Path(__file__).parents[1] / "peers" / "prosody.cfg.lua.in"
+_S2S_MODULES = '"s2s"; "dialback"; "s2s_auth_certs"; "s2s_bidi";'
+_FEDERATION = """\
+s2s_require_encryption = true
+unbound = {{
+	resolvconf = false;
+	forward = "127.0.0.1@{nameserver}";
+	options = {{ ["do-not-query-localhost:"] = "no"; }};
+}}
+"""
+_ARCHIVE = """\
+storage = {{ archive = "sql" }}
+sql = {{ driver = "SQLite3", database = "{file}" }}
+default_archive_policy = true
+archive_expires_after = "never"
+"""
 
 
 class Prosody(Server):
@@ -37,10 +52,23 @@ class Prosody(Server):
         values = {
             "DIR": str(self.folder),
             "PORT": str(self.port),
-            "DOMAIN": DOMAIN,
+            "DOMAIN": self.setting.domain,
+            "S2S": "",
+            "MODULES": "",
+            "DISABLED": '"s2s"',
+            "MORE": "",
+            "TRUST": "",
             "CERTIFICATE": str(certificate),
             "KEY": str(key),
         }
+        federation = self.setting.federation
+        if federation:
+            values |= {"S2S": str(self.s2s_port), "MODULES": _S2S_MODULES, "DISABLED": ""}
+            values["TRUST"] = f', cafile = "{federation.authority}", capath = false'
+            values["MORE"] = _FEDERATION.format(nameserver=federation.nameserver_port)
+        if self.setting.archive:
+            values["MODULES"] += '"mam";'
+            values["MORE"] += _ARCHIVE.format(file=self.folder / "archive.sqlite")
         text = _TEMPLATE.read_text()
         for name, value in values.items():
             text = text.replace(f"@{name}@", value)
@@ -48,7 +76,8 @@ class Prosody(Server):
 
     def fill(self, accounts: Accounts) -> None:
         """Write the files of Prosody's `internal` store: Lua tables, one file an account and kind."""
-        stored = self.folder / "data" / DOMAIN.replace(".", "%2e")
+        domain = self.setting.domain
+        stored = self.folder / "data" / domain.replace(".", "%2e")
         (stored / "accounts").mkdir(parents=True)
         (stored / "roster").mkdir()
         account = (
@@ -62,7 +91,7 @@ class Prosody(Server):
             contacts = accounts.roster(name)
             if contacts:
                 items = "".join(
-                    f'\t["{contact}@{DOMAIN}"] = {{ ["subscription"] = "both"; ["groups"] = {{}}; }};\n'
+                    f'\t["{contact}@{domain}"] = {{ ["subscription"] = "both"; ["groups"] = {{}}; }};\n'
                     for contact in contacts
                 )
                 roster = f'return {{\n\t[false] = {{ ["version"] = 1; ["pending"] = {{}}; }};\n{items}}};\n'
@@ -70,3 +99,6 @@ class Prosody(Server):
 
     def command(self) -> list[str]:
         return ["prosody", "--config", str(self.folder / "prosody.cfg.lua"), "-F"]
+
+    def archive_rows(self) -> tuple[Path, str]:
+        return self.folder / "archive.sqlite", "prosodyarchive"

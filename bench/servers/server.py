@@ -6,6 +6,7 @@ import contextlib
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import time
 from abc import ABC, abstractmethod
@@ -13,6 +14,7 @@ from pathlib import Path
 
 from bench import procfs
 from bench.accounts import Accounts
+from bench.servers.setting import PLAIN, Setting
 
 START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 20.0
@@ -30,10 +32,13 @@ class Server(ABC):
     #: Whether it uses more than one core for itself; if not it is kept off the generator's.
     many_cores = False
 
-    def __init__(self, folder: Path, cores: set[int]) -> None:
+    def __init__(self, folder: Path, cores: set[int], setting: Setting = PLAIN) -> None:
         self.folder = folder
         self.cores = cores
+        self.setting = setting
         self.port = 0
+        #: The door for other servers; opened only where they federate.
+        self.s2s_port = 0
         self._process: subprocess.Popen[bytes] | None = None
 
     # --- what each server tells
@@ -59,6 +64,10 @@ class Server(ABC):
     def command(self) -> list[str]:
         """Return the command that serves in the foreground."""
 
+    @abstractmethod
+    def archive_rows(self) -> tuple[Path, str]:
+        """Return the SQLite file of the archive, and the table with a row for each message and user."""
+
     def environment(self) -> dict[str, str]:
         """Return what the command needs in its environment besides ours."""
         return {}
@@ -68,7 +77,7 @@ class Server(ABC):
     def prepare(self, accounts: Accounts, certificate: Path, key: Path) -> None:
         """Make the folder ready for `start`; raises ServerError."""
         self.folder.mkdir(parents=True)
-        self.port = free_port()
+        self.port, self.s2s_port = free_port(), free_port()
         self.configure(certificate, key)
         self.fill(accounts)
 
@@ -131,6 +140,12 @@ class Server(ABC):
     def running(self) -> bool:
         """Tell whether the server was started and has not ended."""
         return self._process is not None and self._process.poll() is None
+
+    def archived(self) -> int:
+        """Count what the archive has."""
+        path, table = self.archive_rows()
+        with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as database:
+            return int(database.execute(f"SELECT count(*) FROM {table}").fetchone()[0])
 
     def pids(self) -> list[int]:
         """Return all processes of the server."""

@@ -19,6 +19,7 @@ def test_a_tiny_run_delivers_everything(tmp_path: Path, capsys: pytest.CaptureFi
     results = Results.load(path)
     assert results.notes == []
     assert {"start", "idle, 20 sessions", "sign-in, 20 sessions", "chat", "ping", "chat, TLS"} <= set(results.figures)
+    assert {"muc 2x10", "production: TLS + SM + carbons + archive", "s2s, TLS"} <= set(results.figures)
     assert "| chat | CPU" in capsys.readouterr().out
 
 
