@@ -22,6 +22,7 @@ from tests.federated_peers import DnsServer, free_ports
 from tests.raw import CLIENT, RawClient, abort_all
 from xmpp_server.app.server import Server
 from xmpp_server.app.settings import S2S, Dns, Tls
+from xmpp_server.net.peer_trust import Standing
 from xmpp_server.net.posh import PATH
 from xmpp_server.net.s2s_outgoing import Outgoing
 
@@ -151,6 +152,24 @@ async def test_a_caller_with_another_certificate_than_the_one_in_dns(tmp_path, n
         servers.publish(B, tlsa(servers.certificates[B]))
         romeo, juliet = await servers.clients()
         await refused(romeo, juliet)
+
+
+async def test_a_caller_that_dnssec_refutes_hears_nothing_on_its_own_link(tmp_path, names):
+    """Dialback may believe it, for it may call from elsewhere; but what is sent to it goes where DNSSEC says."""
+    async with two(tmp_path, names, S2S(dane=True)) as servers:
+        servers.publish(B, tlsa(servers.certificates[B]))
+        judge = servers.servers[B].federating.federation.judge
+        romeo, juliet = await servers.clients()
+
+        async def refuted(chain: object, domain: str) -> Standing:
+            return Standing.REFUSED
+
+        judge.judge_client = refuted
+        await chat(romeo, juliet, "hi")
+        [incoming] = servers.servers[B].federating.federation.links
+        assert incoming.method == "dialback"
+        await chat(juliet, romeo, "hello")
+        assert len(servers.servers[B].federating.federation.links) == 2
 
 
 async def test_dialback_where_dnssec_is_silent(tmp_path, names):

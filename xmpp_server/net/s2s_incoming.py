@@ -19,7 +19,7 @@ log = structlog.get_logger()
 class Incoming(Link):
     """A link on which the peer proves its domains."""
 
-    __slots__ = ("_proven",)
+    __slots__ = ("_proven", "_refuted")
 
     _stream: S2SInStream
 
@@ -27,6 +27,9 @@ class Incoming(Link):
         super().__init__(service, S2SInStream(service.policy, service.runtime.now()))
         #: Pairs that the peer wants to hear from here, until that is possible (XEP-0288).
         self._proven: list[Pair] = []
+        #: Domains that have another certificate, says DNSSEC. Dialback may prove them, as they may call from elsewhere,
+        #: but what is sent to them goes where DNSSEC says.
+        self._refuted: set[str] = set()
 
     @property
     def stream(self) -> S2SInStream:
@@ -89,7 +92,7 @@ class Incoming(Link):
             self.method = event.method
             self._share_allowance(event.domain)
             self._watch_deadline()
-            if self._stream.bidi:
+            if self._stream.bidi and event.domain not in self._refuted:
                 self._proven.append(Pair(event.local, event.domain))
             log.info("s2s-proven", domain=event.domain, method=event.method, **self.names)
 
@@ -100,7 +103,10 @@ class Incoming(Link):
         """Hold the certificate against all that may prove a domain."""
         tls = None if self._connection is None else self._connection.tls
         chain = () if tls is None else tls.peer_chain
-        proven = await self._service.judge.judge_client(chain, domain) is Standing.PROVEN
+        standing = await self._service.judge.judge_client(chain, domain)
+        proven = standing is Standing.PROVEN
+        if standing is Standing.REFUSED:
+            self._refuted.add(domain)
         self._follow(self._stream.judged(domain, proven=proven, now=self._now()))
         return proven
 
