@@ -237,3 +237,12 @@ def test_blocked_occupants_are_not_heard() -> None:
     chat(coven, WICCA, "hi")
     chat(coven, CRONE, "ho")
     assert [one.get("from") for one in hag.hears()] == [f"{ROOM}/firstwitch"]
+    # nor by what was said before; but by the subject clients know that they are in
+    coven.administers(CRONE, "<item nick='secondwitch' role='moderator'/>")
+    coven.client(WICCA).says(f"<message to='{ROOM}' type='groupchat'><subject>Spells</subject></message>")
+    hag.hears()
+    heard = [one for one in coven.enters(HAG, "thirdwitch").hears() if one.name == "message"]
+    assert [(one.get("from"), one.find("subject", CLIENT) is not None) for one in heard] == [
+        (f"{ROOM}/firstwitch", False),
+        (f"{ROOM}/secondwitch", True),
+    ]

@@ -78,6 +78,13 @@ class Broadcast:
             else:
                 session.send(stanza, head + seat.jid.encoded + tail)
 
+    def insist(self, written: Copies, seat: Seat) -> None:
+        """Give a stanza to a client even if it has blocked who it is from."""
+        if seat.session is None:
+            self._service.send(written.addressed(seat.jid))
+        else:
+            seat.session.send(written.stanza, written.wire(seat.jid))
+
     def _barriers_of(self, host: Host) -> list[Barrier]:
         presence = host.modules.get(Presence)
         self._barriers[host] = presence.barriers if isinstance(presence, Presence) else []

@@ -6,9 +6,13 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from html import unescape
 
 import msgspec
 
+from xmpp_server.jid import JID
+
+_FROM = b" from='"
 #: What `seconds` is cut at: some 30 years.
 _MAX_SECONDS = 1e9
 
@@ -19,6 +23,12 @@ class Line(msgspec.Struct, frozen=True, array_like=True):
     stamp: datetime
     head: bytes
     tail: bytes
+
+    @property
+    def sender(self) -> JID:
+        """Who has said it, or the room."""
+        begin = self.head.index(_FROM) + len(_FROM)
+        return JID.parse(unescape(self.head[begin : self.head.index(b"'", begin)].decode()))
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,7 +39,7 @@ class Greeter:
             written = copies("message", room.jid, b"<subject/>", (_SUBJECT,), kind="groupchat")
         else:
             written = delayed(room.subject.line, room.jid, _SUBJECT)
-        self._muc.broadcast.deliver(written, (seat,))
+        self._muc.broadcast.insist(written, seat)  # whoever has set it: by this clients know that they are in
 
 
 def delayed(line: Line, room: JID, tag: str) -> Copies:
@@ -48,6 +48,6 @@ def delayed(line: Line, room: JID, tag: str) -> Copies:
     delay = b"<delay xmlns='urn:xmpp:delay' from='%b' stamp='%b'/>" % (room.encoded, stamp)
     tail = line.tail.removesuffix(_END) + delay + _END
     stanza = Stanza("message", CLIENT, {"type": "groupchat"}, b"", (tag, DELAY_TAG), 0, False)
-    stanza.sender = room
+    stanza.sender = line.sender
     stanza.wire = line.head.removesuffix(b" to='") + tail.removeprefix(b"'")
     return Copies(line.head, tail, stanza)
