@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import re
 from collections.abc import Mapping
@@ -36,6 +37,8 @@ def _checked(config: Config, folder: Path) -> Config:
         raise ValueError("upload.domain, proxy.domain: both are off, nothing is left to do")
     if config.upload.domain == config.proxy.domain:
         raise ValueError("proxy.domain: must differ from upload.domain")
+    if config.thumbnails.enabled and importlib.util.find_spec("PIL") is None:
+        raise ValueError("thumbnails.enabled: needs Pillow: pip install 'xmpp-server[files-thumbnails]'")
     check_addresses("http.listen", *config.http.listen)
     check_addresses("proxy.listen", *config.proxy.listen)
     check_addresses("monitor.listen", *config.monitor.listen)

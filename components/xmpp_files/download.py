@@ -14,6 +14,7 @@ from components.xmpp_files import media_types, names, ranges
 from components.xmpp_files.headers import answer
 from components.xmpp_files.index import File, Index
 from components.xmpp_files.storage import Reader, Storage, StorageError
+from components.xmpp_files.thumbnails import BusyError, Thumbnails
 
 log = structlog.get_logger(__name__)
 
@@ -30,6 +31,7 @@ class Downloads:
         index: Where it stands what they are.
         inline_types: What browsers may show instead of saving it.
         idle_timeout_s: How long a client may take for 256 KiB.
+        thumbnails: Makes small versions of images; None: there are none, and who asks gets the file.
 
     """
 
@@ -37,6 +39,7 @@ class Downloads:
     index: Index
     inline_types: tuple[str, ...]
     idle_timeout_s: float
+    thumbnails: Thumbnails | None = None
 
     async def get(self, request: web.Request) -> web.StreamResponse:
         """Answer 200, 206, 304, 404 or 416."""
@@ -51,8 +54,10 @@ class Downloads:
             return answer(503, "The store failed", {"Retry-After": "30"})
 
     async def send(self, request: web.Request, file: File) -> web.StreamResponse:
-        """Answer for a file that may be read."""
+        """Answer for a file that may be read, or for its thumbnail."""
         try:
+            if self.thumbnails is not None and "thumbnail" in request.query:
+                return await self._send_thumbnail(request, self.thumbnails, file)
             reader = await self.storage.reader(file.id)
             if reader is None:
                 return answer(404, "There is no such file")
@@ -63,6 +68,21 @@ class Downloads:
         except StorageError as error:
             log.error("store-failed", reason=str(error))
             return answer(503, "The store failed", {"Retry-After": "30"})
+
+    async def _send_thumbnail(self, request: web.Request, thumbnails: Thumbnails, file: File) -> web.StreamResponse:
+        etag = f'"{file.id[:12]}-thumbnail"'
+        headers = {"ETag": etag, "Cache-Control": f"private, max-age={_max_age(file, int(time.time()))}"}
+        if ranges.is_known(request.headers.get("If-None-Match"), etag):
+            return answer(304, headers=headers)
+        try:
+            small = await thumbnails.of(file)
+        except BusyError:
+            return answer(503, "Too many thumbnails at one time", {"Retry-After": "10"})
+        if small is None:
+            return answer(404, "There is no thumbnail of this file", headers)
+        headers["Content-Type"] = "image/png" if small.startswith(b"\x89PNG") else "image/jpeg"
+        headers["Content-Disposition"] = "inline"
+        return web.Response(body=small, headers=headers)
 
     async def _answer(self, request: web.Request, file: File, reader: Reader, now: int) -> web.StreamResponse:
         # Files never change, and ids are never used again: the id is a strong entity tag.

@@ -30,6 +30,7 @@ from components.xmpp_files.service import UploadService
 from components.xmpp_files.settings import Config
 from components.xmpp_files.slots import SlotSigner
 from components.xmpp_files.storage import Storage, StorageError
+from components.xmpp_files.thumbnails import Thumbnails
 from components.xmpp_files.upload import Uploads
 from components.xmpp_files.upload_link import UploadLink
 
@@ -88,6 +89,7 @@ class UploadPart:
         self._metrics = metrics
         self._index = Index(config.folder / "index.db")
         self._storage = _storage(config)
+        self._thumbnails = Thumbnails(config.thumbnails, self._storage) if config.thumbnails.enabled else None
         self._http: HttpServer | None = None
         self._link: Link | None = None
         self._disk: NetworkDisk | None = None
@@ -101,7 +103,9 @@ class UploadPart:
         signer = SlotSigner(signing_key(config.folder / "slots.key"))
         scanner = Scanner(config.upload.scan, config.upload.scan_timeout_s)
         uploads = Uploads(signer, self._storage, self._index, scanner, config.http, Counter())
-        downloads = Downloads(self._storage, self._index, config.upload.inline_types, config.http.idle_timeout_s)
+        downloads = Downloads(
+            self._storage, self._index, config.upload.inline_types, config.http.idle_timeout_s, self._thumbnails
+        )
         access = Access(config.upload.users, config.upload.domain)
         service = UploadService(
             config.upload, config.quota.limits(), signer, self._index, self._storage, access, self._url
@@ -128,6 +132,8 @@ class UploadPart:
             await self._link.stop()
         if self._http is not None:
             await self._http.stop()
+        if self._thumbnails is not None:
+            await self._thumbnails.close()
         if self._disk is not None:
             await self._disk.stop()
         if self._purging is not None:

@@ -95,6 +95,18 @@ class S3Settings(Table, frozen=True, kw_only=True):
     secret_access_key_file: str = ""
 
 
+class ThumbnailSettings(Table, frozen=True, kw_only=True):
+    """Small versions of images; `side` in pixels, limits of one image's making."""
+
+    enabled: bool = False
+    side: Annotated[int, Meta(ge=16, le=1024)] = 256
+    max_file_bytes: Positive = 20_971_520
+    max_pixels: Positive = 50_000_000
+    memory_bytes: Annotated[int, Meta(ge=268_435_456)] = 536_870_912
+    timeout_s: Seconds = 10.0
+    cache_bytes: Positive = 33_554_432
+
+
 class HttpSettings(Table, frozen=True, kw_only=True):
     """The doors for PUT and GET."""
 
@@ -136,6 +148,7 @@ class Config(Table, frozen=True, kw_only=True):
     upload: UploadSettings = UploadSettings()
     quota: QuotaSettings = QuotaSettings()
     s3: S3Settings = S3Settings()
+    thumbnails: ThumbnailSettings = ThumbnailSettings()
     http: HttpSettings = HttpSettings()
     proxy: ProxySettings = ProxySettings()
     disk: DiskSettings = DiskSettings()

@@ -26,6 +26,7 @@ from components.xmpp_files.scanner import Scanner
 from components.xmpp_files.settings import INLINE, HttpSettings
 from components.xmpp_files.slots import Slot, SlotSigner, new_id
 from components.xmpp_files.storage import Storage
+from components.xmpp_files.thumbnails import Thumbnails
 from components.xmpp_files.upload import Uploads
 
 FREE = Limits(0, 0, 0, 0)
@@ -95,15 +96,24 @@ def storage(tmp_path: Path) -> Storage:
 
 
 @pytest.fixture
+def thumbnails() -> Thumbnails | None:
+    return None
+
+
+@pytest.fixture
 async def server(
-    tmp_path: Path, http_settings: HttpSettings, scan_command: tuple[str, ...], storage: Storage
+    tmp_path: Path,
+    http_settings: HttpSettings,
+    scan_command: tuple[str, ...],
+    storage: Storage,
+    thumbnails: Thumbnails | None,
 ) -> AsyncIterator[FileServer]:
     signer = SlotSigner(b"k" * 32)
     index = Index(tmp_path / "index.db")
     await storage.open()
     await index.open()
     uploads = Uploads(signer, storage, index, Scanner(scan_command, 5.0), http_settings, Counter())
-    downloads = Downloads(storage, index, INLINE, http_settings.idle_timeout_s)
+    downloads = Downloads(storage, index, INLINE, http_settings.idle_timeout_s, thumbnails)
     registry = CollectorRegistry()
     http = HttpServer(http_settings, uploads, downloads, Metrics(registry))
     await http.start()

@@ -10,15 +10,18 @@ from collections.abc import AsyncIterator, Iterator
 import aiohttp
 import pytest
 import slixmpp
+from PIL import Image
 from slixmpp.exceptions import IqError
 from slixmpp.plugins.xep_0363 import FileTooBig
 
+from tests.components.files.test_thumbnail_worker import image
 from tests.components.files.xmpp_peers import DOMAINS, Ours, Program, Prosody, Server
 from tests.interop.slix import SlixClient
 from tests.peers import DOMAIN
 
 UPLOAD, PROXY = DOMAINS
 LIMITS = "[upload]\nmax_file_bytes = 100000\n[quota]\nmin_free_bytes = 0\nuser_day_bytes = 250000\n"
+THUMBNAILS = "[thumbnails]\nenabled = true\nside = 20\n"
 MONITOR = '[monitor]\nlisten = ["127.0.0.1:0"]\n'
 
 
@@ -32,7 +35,7 @@ def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 @pytest.fixture(scope="module")
 def program(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Program]:
-    program = Program(tmp_path_factory.mktemp("files"), server.component[1], more=LIMITS + MONITOR)
+    program = Program(tmp_path_factory.mktemp("files"), server.component[1], more=LIMITS + THUMBNAILS + MONITOR)
     program.start()
     program.wait_for("connected", 2)
     yield program
@@ -143,6 +146,14 @@ async def test_operators_see_what_was_done(server, program):
     assert counted["xmpp_files_received_bytes_total"] == 25_600
     assert counted["xmpp_files_proxy_bytes_total"] == 256 * 4096
     assert counted["xmpp_files_stored_bytes"] == 25_600 + 200_000
+
+
+async def test_an_image_has_a_thumbnail(romeo):
+    url = await romeo.plugin["xep_0363"].upload_file("rose.jpg", input_file=io.BytesIO(image("JPEG")))
+    async with aiohttp.ClientSession() as session, session.get(f"{url}?thumbnail") as answer:
+        assert answer.headers["Content-Type"] == "image/jpeg"
+        with Image.open(io.BytesIO(await answer.read())) as made:
+            assert made.size == (20, 10)
 
 
 async def test_a_wrong_secret_is_told_and_not_hammered(server, tmp_path):

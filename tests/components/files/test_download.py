@@ -114,3 +114,9 @@ async def test_an_expired_file_is_gone_before_it_is_purged(server):
     assert len(server.files()) == 1
     async with server.client.get(get) as answer:
         assert answer.status == 404
+
+
+async def test_without_thumbnails_who_asks_for_one_gets_the_file(server):
+    url = await server.stored(b"abc")
+    async with server.client.get(f"{url}?thumbnail") as answer:
+        assert await answer.read() == b"abc"
