@@ -23,7 +23,7 @@ from xmpp_server.net.dns import NoServerError, Resolver, is_address, to_ascii
 
 log = structlog.get_logger()
 
-#: Where a domain's web server has the document (RFC 7711 §8, RFC 7712 §5).
+#: Where a domain's web server has the document (RFC 7711 §3).
 PATH = "/.well-known/posh/xmpp-server.json"
 #: How long one document may take, with all that it refers to.
 FETCH_S = 10.0
