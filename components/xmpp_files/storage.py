@@ -71,7 +71,7 @@ class Storage(Protocol):
         """Tell whether a file of `size` bytes would fit now."""
 
     async def begin(self, file_id: str, size: int) -> Upload:
-        """Start an upload of `size` bytes.
+        """Start an upload of at most `size` bytes.
 
         Raises:
             TakenError: The id is in use.
