@@ -12,6 +12,17 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 _DAYS = 30
+_SIGNS = x509.KeyUsage(
+    digital_signature=False,
+    content_commitment=False,
+    key_encipherment=False,
+    data_encipherment=False,
+    key_agreement=False,
+    key_cert_sign=True,
+    crl_sign=True,
+    encipher_only=False,
+    decipher_only=False,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +37,12 @@ def make_authority(path: Path) -> Authority:
     """Make an authority, and write its certificate as PEM."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = _name("Authority of the benchmark")
-    builder = _builder(name, name, key).add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-    certificate = builder.sign(key, hashes.SHA256())
+    certificate = (
+        _builder(name, name, key, key)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .add_extension(_SIGNS, critical=True)
+        .sign(key, hashes.SHA256())
+    )
     path.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
     return Authority(certificate, key)
 
@@ -36,10 +51,12 @@ def write_certificate(folder: Path, domain: str, authority: Authority | None = N
     """Write certificate and key as PEM files, self-signed without an authority; return their paths."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = _name(domain)
-    builder = _builder(name, authority.certificate.subject if authority else name, key).add_extension(
-        x509.SubjectAlternativeName([x509.DNSName(domain)]), critical=False
+    issuer, signer = (authority.certificate.subject, authority.key) if authority else (name, key)
+    certificate = (
+        _builder(name, issuer, key, signer)
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(domain)]), critical=False)
+        .sign(signer, hashes.SHA256())
     )
-    certificate = builder.sign(authority.key if authority else key, hashes.SHA256())
     certificate_path, key_path = folder / f"{domain}.pem", folder / f"{domain}.key"
     certificate_path.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
     key_path.write_bytes(
@@ -52,7 +69,9 @@ def _name(text: str) -> x509.Name:
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
 
 
-def _builder(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivateKey) -> x509.CertificateBuilder:
+def _builder(
+    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivateKey, signer: ec.EllipticCurvePrivateKey
+) -> x509.CertificateBuilder:
     now = datetime.now(UTC)
     return (
         x509.CertificateBuilder()
@@ -62,4 +81,6 @@ def _builder(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivate
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - timedelta(days=1))
         .not_valid_after(now + timedelta(days=_DAYS))
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key()), critical=False)
     )

@@ -280,8 +280,11 @@ class Runner:
         return not self._only or any(name.startswith(part) for part in self._only)
 
     def _most_sessions(self) -> int:
+        """How many sessions are open at once to one server, in what is wanted."""
         profile = self.profile
-        return max(profile.sign_ins, *profile.idle, *(step.sessions for step in profile.steps))
+        steps = (step.sessions for step in profile.steps if any(self._wanted(load.name) for load in step.loads))
+        idle = profile.idle if self._wanted("idle") else ()
+        return max(profile.sign_ins if self._wanted("sign-in") else 0, *idle, *steps, 0)
 
     def _leave_out(self, what: str, kind: type[Server], error: Exception) -> None:
         note = f"{what}: {kind.title} left out: {error}"
