@@ -105,7 +105,7 @@ class DnsServer:
         if name in self.bogus:
             answer.set_rcode(dns.rcode.SERVFAIL)
         elif found:
-            answer.answer.append(dns.rrset.from_text(f"{owner}.", 60, "IN", kind, *found))
+            answer.answer.append(dns.rrset.from_text(f"{owner}.".replace("..", "."), 60, "IN", kind, *found))
         elif not any(known == name for known, _ in self.records):
             answer.set_rcode(dns.rcode.NXDOMAIN)
         return answer.to_wire()

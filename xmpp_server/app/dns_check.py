@@ -14,6 +14,7 @@ import dns.rdtypes.IN.SRV
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from xmpp_server.app.certificates import sources
+from xmpp_server.app.dane_check import check_dane
 from xmpp_server.app.dns_records import Names, NoAnswerError, Records
 from xmpp_server.app.finding import Finding, Level, is_local
 from xmpp_server.app.modules import service_domains
@@ -63,6 +64,8 @@ def services(config: Config) -> Sequence[Service]:
 
 async def check_dns(config: Config) -> AsyncIterator[Finding]:
     """Compare what DNS says with what the configuration listens on."""
+    async for finding in check_dane(config):
+        yield finding
     domains = [domain for domain in config.domains if not is_local(domain) and not is_address(domain)]
     if not domains:
         yield Finding(SUBJECT, Level.OK, "names and addresses of this machine need no records")
