@@ -115,7 +115,7 @@ def test_unknown_keys_are_errors_with_a_suggestion(read, text, key, reason):
         ("[auth]\nanonymous = ['elsewhere']", "auth.anonymous"),
         ("[auth]\nbackoff_s = 90.0", "auth.backoff_max_s"),
         ("[auth]\nregistration = 'all'", "auth.registration"),
-        ("[auth]\nregistration = 'invite'", "auth.registration"),
+        ("[auth]\nregistration = 'invite'\n[modules.register]\nenabled = false", "auth.registration"),
         ("[auth]\nregistration = 'open'\n[modules.register]\nenabled = false", "auth.registration"),
         ("[tls]\ncertificate = 'x.pem'", "tls.key"),
         ("[tls.acme]\nenabled = true", "tls.acme.terms_agreed"),

@@ -13,7 +13,7 @@ from tests.world import Client, World
 from xmpp_server.core.module import IqType
 from xmpp_server.errors import Condition, StanzaError, StreamCondition
 from xmpp_server.jid import JID
-from xmpp_server.modules.register import Register, RegisterConfig
+from xmpp_server.modules.register import Register, RegisterConfig, Stranger, Strangers
 from xmpp_server.sasl.credentials import verify_password
 from xmpp_server.xml.element import Element
 from xmpp_server.xml.namespaces import REGISTER
@@ -218,7 +218,7 @@ def test_anonymous_accounts_were_never_registered(world: World) -> None:
 
 
 def stranger(world: World, kind: IqType, payload: str, address: str = "192.0.2.1") -> Element | None:
-    return world.run(world.module(Register).stranger(kind, parse(payload.encode()), address))
+    return world.run(world.module(Register).stranger(kind, parse(payload.encode()), Stranger(address)))
 
 
 def refused(world: World, payload: str, address: str = "192.0.2.1") -> Condition:
@@ -231,12 +231,12 @@ def refused(world: World, payload: str, address: str = "192.0.2.1") -> Condition
 @pytest.fixture
 def open_world() -> World:
     world = make_world(RegisterConfig(per_address=3))
-    world.module(Register).takes_strangers = True
+    world.module(Register).strangers = Strangers.EVERYBODY
     return world
 
 
 def test_registration_is_closed_by_default(world: World) -> None:
-    assert world.module(Register).stream_feature() is None
+    assert world.module(Register).stream_features() == ()
     for kind in (IqType.GET, IqType.SET):
         with pytest.raises(StanzaError) as caught:
             stranger(world, kind, credentials("bill", "Calliope"))
@@ -245,8 +245,7 @@ def test_registration_is_closed_by_default(world: World) -> None:
 
 
 def test_registration(open_world: World) -> None:
-    feature = open_world.module(Register).stream_feature()
-    assert feature is not None
+    (feature,) = open_world.module(Register).stream_features()
     assert feature.tag == "http://jabber.org/features/iq-register register"
     fields = stranger(open_world, IqType.GET, query())
     assert fields is not None

@@ -87,8 +87,8 @@ class Host:
     def written(self) -> dict[tuple[object, ...], bytes]:
         return {}
 
-    def registration(self) -> Element | None:
-        return Element("register", REGISTER_FEATURE) if self.takes_strangers else None
+    def registration(self) -> Sequence[Element]:
+        return (Element("register", REGISTER_FEATURE),) if self.takes_strangers else ()
 
     def features(self) -> Sequence[Element]:
         return [Element("sm", SM), Element("csi", CSI)]

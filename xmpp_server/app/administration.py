@@ -8,6 +8,7 @@ from pathlib import Path
 
 from xmpp_server.app import xep0227
 from xmpp_server.app.control import ControlError, Handler
+from xmpp_server.app.invitation_administration import InvitationAdministration
 from xmpp_server.app.room_administration import RoomAdministration
 from xmpp_server.core.federation_rights import FederationRights
 from xmpp_server.core.host import Host
@@ -41,6 +42,7 @@ class Administration:
             "export": self.export,
             "import": self.import_,
             **RoomAdministration(self._hosts).handlers(),
+            **InvitationAdministration(self._hosts).handlers(),
         }
 
     async def add(self, arguments: Mapping[str, object]) -> object:

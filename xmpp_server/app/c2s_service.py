@@ -18,7 +18,7 @@ from xmpp_server.core.router import answer_for
 from xmpp_server.core.session import Session
 from xmpp_server.errors import Condition, StanzaError, StreamCondition, StreamError
 from xmpp_server.jid import JID, JIDMalformed
-from xmpp_server.modules.register import Register
+from xmpp_server.modules.register import Register, Stranger
 from xmpp_server.net.c2s import Client, Resumption
 from xmpp_server.net.certificates import names_of
 from xmpp_server.net.connection import UNIX_HOST
@@ -82,10 +82,10 @@ class ClientHostPolicy:
             channel_bindings=channel.bindings,
         )
 
-    def registration(self) -> Element | None:
+    def registration(self) -> Sequence[Element]:
         """Return what invites strangers to make accounts."""
         register = _register_of(self._host)
-        return None if register is None else register.stream_feature()
+        return () if register is None else register.stream_features()
 
     def features(self) -> Sequence[Element]:
         """Return what the modules announce to authenticated clients."""
@@ -142,6 +142,8 @@ class ClientService:
         self.bytes_per_s = config.limits.client_bytes_per_s
         self.clients: set[Client] = set()
         self._empty: asyncio.Event | None = None
+        #: Clients that have asked to make an account, while their connections last.
+        self._strangers: dict[Client, Stranger] = {}
         self._hosts = hosts
         self._backends = backends
         self._counters = counters
@@ -199,7 +201,8 @@ class ClientService:
         if register is None:
             raise StanzaError(Condition.SERVICE_UNAVAILABLE)
         try:
-            return await register.stranger(iq_type(iq), payload(iq), client.peer)
+            stranger = self._strangers.setdefault(client, Stranger(client.peer))
+            return await register.stranger(iq_type(iq), payload(iq), stranger)
         except Exception as error:
             raise answer_for(error, iq) from None
 
@@ -240,6 +243,7 @@ class ClientService:
     def closed(self, client: Client) -> None:
         """Forget a connection."""
         self.clients.discard(client)
+        self._strangers.pop(client, None)
         self._counters.stream_errors += client.error is not None
         if not self.clients and self._empty is not None:
             self._empty.set()

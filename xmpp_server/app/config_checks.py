@@ -147,11 +147,11 @@ class _Checks:
             self._check_door(f"tls.acme.http[{index}]", door)
 
     def _check_registration(self) -> None:
-        registration, register = self._config.auth.registration, self._config.modules.get("register")
-        if registration == "invite":
-            raise self._error("auth.registration", "invite: there are no invitations yet; take closed or open")
-        if registration == "open" and register is not None and register.enabled is False:
-            raise self._error("auth.registration", "is open, but [modules.register] is not enabled")
+        registration, modules = self._config.auth.registration, self._config.modules
+        for name in {"open": ("register",), "invite": ("register", "invitations")}.get(registration, ()):
+            module = modules.get(name)
+            if module is not None and module.enabled is False:
+                raise self._error("auth.registration", f"is {registration}, but [modules.{name}] is not enabled")
 
     def _check_limits(self) -> None:
         limits = self._config.limits

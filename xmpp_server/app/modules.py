@@ -27,12 +27,13 @@ from xmpp_server.modules.csi import ClientState
 from xmpp_server.modules.delegation import Delegation
 from xmpp_server.modules.disco import ServiceDiscovery
 from xmpp_server.modules.external_services import ExternalServices
+from xmpp_server.modules.invitations import Invitations
 from xmpp_server.modules.legacy_session import LegacySession
 from xmpp_server.modules.muc import Muc
 from xmpp_server.modules.ping import Ping
 from xmpp_server.modules.private import PrivateStorage
 from xmpp_server.modules.privilege import Privilege
-from xmpp_server.modules.register import Register
+from xmpp_server.modules.register import Register, Strangers
 from xmpp_server.modules.stable_ids import StableIds
 from xmpp_server.modules.stream_management import StreamManagementModule
 from xmpp_server.modules.time import EntityTime
@@ -60,6 +61,7 @@ MODULES: tuple[type[Module], ...] = (
     Commands,
     Admin,
     Register,
+    Invitations,
     Ping,
     EntityTime,
     Version,
@@ -96,7 +98,7 @@ def build_modules(config: Config, domain: str) -> list[Module]:
         if is_enabled(kind, config, domain):
             module = kind(None if settings is None else settings.config)
             if isinstance(module, Register):
-                module.takes_strangers = config.auth.registration == "open"
+                module.strangers = Strangers(config.auth.registration)
             built.append(module)
     return built
 

@@ -34,6 +34,8 @@ from xmpp_server.xml.stanza import Stanza
 
 AVAILABLE = PresenceType.AVAILABLE
 UNAVAILABLE = PresenceType.UNAVAILABLE
+SUBSCRIBE = PresenceType.SUBSCRIBE
+SUBSCRIBED = PresenceType.SUBSCRIBED
 #: So many copies of its presence a session sends before all others have had a turn (XEP-0205 §4.8).
 COPIES_A_TURN = 250
 
@@ -93,6 +95,25 @@ class Presence(Module):
         """Send a contact, if subscribed, the account's presence: they are no longer blocked (XEP-0191 §3.4)."""
         if self._roster.may_see(account, contact):
             self._fanout.later(self._subscribing.reveal(account, contact))
+
+    async def receive_request(self, account: Account, request: Stanza) -> None:
+        """Take a subscription request as any other (RFC 6121 §3.1.3): a module has looked at it first."""
+        await self._subscribing.receive(account, request, SUBSCRIBE)
+
+    async def befriend(self, account: Account, request: Stanza) -> None:
+        """Approve a request that an account has asked for beforehand, and ask in return (XEP-0379 §3.5).
+
+        Raises:
+            StanzaError: The roster is full, or cannot be stored; the request is as good as not delivered then.
+
+        """
+        assert request.sender is not None  # noqa: S101
+        contact = request.sender.bare
+        for kind in (SUBSCRIBED, SUBSCRIBE):  # the first one approves what is still to come (RFC 6121 §3.4)
+            stanza = build(account.jid, contact, kind, id=self._host.ids.new())
+            await self._subscribing.send(account, stanza, kind)
+            if kind is SUBSCRIBED:
+                await self._subscribing.receive(account, request, SUBSCRIBE)
 
     # What local sessions send.
 

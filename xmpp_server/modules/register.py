@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from contextlib import AbstractAsyncContextManager, nullcontext
+from enum import StrEnum
 from ipaddress import IPv6Address, ip_address, ip_network
+from typing import Protocol
 
 import msgspec
 import structlog
@@ -18,7 +21,7 @@ from xmpp_server.jid import JID, JIDMalformed
 from xmpp_server.sasl.credentials import PasswordError
 from xmpp_server.stanzas.forms import Form
 from xmpp_server.xml.element import Element
-from xmpp_server.xml.namespaces import REGISTER, REGISTER_FEATURE
+from xmpp_server.xml.namespaces import PREAUTH, REGISTER, REGISTER_FEATURE, REGISTER_INVITED
 
 CHANGE_PASSWORD = "jabber:iq:register:changepassword"  # noqa: S105 - the name of a form
 ADDRESSES = 10_000
@@ -49,6 +52,42 @@ class RegisterConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     )
 
 
+class Strangers(StrEnum):
+    """Who makes accounts in band, as `auth.registration` says."""
+
+    NOBODY = "closed"
+    GUESTS = "invite"
+    EVERYBODY = "open"
+
+
+class Stranger:
+    """Somebody on a stream that has not authenticated."""
+
+    __slots__ = ("address", "invitation")
+
+    def __init__(self, address: str) -> None:
+        #: The IP address.
+        self.address = address
+        #: The id of the invitation whose token was shown (XEP-0445), or empty.
+        self.invitation = ""
+
+
+class Hosting(Protocol):
+    """What registration needs of invitations."""
+
+    async def admit(self, token: str) -> str:
+        """Return the id of the invitation of a token; raises StanzaError where it lets nobody make an account."""
+
+    async def name_for(self, ident: str) -> str:
+        """Return the localpart that an invitation is for, or empty; raises StanzaError if it is gone."""
+
+    def take_up(self, ident: str, localpart: str) -> AbstractAsyncContextManager[None]:
+        """Let an account be made with an invitation, or with none (""), and use it up if that succeeds.
+
+        Entering it raises StanzaError: somebody else uses the invitation, or the name is kept for another one.
+        """
+
+
 class Register(Module):
     """Answers owners on their streams, and strangers on behalf of a stream that has not authenticated."""
 
@@ -57,8 +96,10 @@ class Register(Module):
     features = (REGISTER,)
     Config = RegisterConfig
     config: RegisterConfig
-    takes_strangers = False
-    """Whether strangers may make accounts. The application sets it: `auth.registration` says so for all ways."""
+    strangers = Strangers.NOBODY
+    """Who may make accounts. The application sets it: `auth.registration` says so for all ways."""
+    hosting: Hosting | None = None
+    """The module for invitations, if there is one, sets it to itself."""
 
     def register(self, host: Host) -> None:
         """Take requests to the server and to one's own account."""
@@ -135,33 +176,58 @@ class Register(Module):
 
     # Strangers, for streams that have not authenticated.
 
-    def stream_feature(self) -> Element | None:
-        """Return what such a stream announces, if anything (§8)."""
-        return Element("register", REGISTER_FEATURE) if self.takes_strangers else None
+    def stream_features(self) -> tuple[Element, ...]:
+        """Return what such a stream announces (§8; XEP-0445 §3): both to guests, whose clients look for the one."""
+        if self.strangers is Strangers.NOBODY:
+            return ()
+        token = () if self.hosting is None else (Element("register", REGISTER_INVITED),)
+        return (*token, Element("register", REGISTER_FEATURE))
 
-    async def stranger(self, kind: IqType, query: Element, address: str) -> Element | None:
-        """Answer a request of somebody who has not authenticated; `address` is their IP address.
+    async def stranger(self, kind: IqType, payload: Element, stranger: Stranger) -> Element | None:
+        """Answer a request of somebody who has not authenticated.
 
         Raises:
-            StanzaError: service-unavailable where registration is closed. not-acceptable; something is missing, or
-                there were too many from this address. conflict; the name is taken, or looks like one that is.
-                unexpected-request; they want to cancel an account.
+            StanzaError: service-unavailable where registration is closed. forbidden; they need an invitation.
+                not-acceptable; something is missing, or there were too many from this address. conflict; the name is
+                taken, or looks like one that is. unexpected-request; they want to cancel an account.
+                item-not-found; the token is wrong, used or too old.
 
         """
-        if not self.takes_strangers:
+        if self.strangers is Strangers.NOBODY:
             raise StanzaError(Condition.SERVICE_UNAVAILABLE, "Accounts are made by the administrator", echo=False)
-        if kind is IqType.GET:
-            form = Element("query", REGISTER)
-            form.add("instructions", text="Choose a username and password for use with this service.")
-            form.add("username")
-            form.add("password")
-            return form
-        if query.find("remove", REGISTER) is not None:
+        if payload.ns == PREAUTH:
+            await self._admit(payload, stranger)
+            return None
+        if payload.find("remove", REGISTER) is not None:
             raise StanzaError(Condition.UNEXPECTED_REQUEST, "Log in to cancel your account")
-        await self._create(query, address)
+        if self.strangers is Strangers.GUESTS and not stranger.invitation:
+            raise StanzaError(Condition.FORBIDDEN, "You need an invitation", echo=False)
+        if kind is IqType.GET:
+            return await self._form(stranger)
+        await self._create(payload, stranger)
         return None
 
-    async def _create(self, query: Element, address: str) -> None:
+    async def _admit(self, payload: Element, stranger: Stranger) -> None:
+        """XEP-0445 §4: take a token. It is looked at once: whoever has shown it in time may take their time."""
+        if self.hosting is None:
+            raise StanzaError(Condition.SERVICE_UNAVAILABLE, echo=False)
+        stranger.invitation = await self.hosting.admit(payload.get("token") or "")
+
+    async def _kept_name(self, stranger: Stranger) -> str:
+        """Return the name that an invitation is for, or empty."""
+        if self.hosting is None or not stranger.invitation:
+            return ""
+        return await self.hosting.name_for(stranger.invitation)
+
+    async def _form(self, stranger: Stranger) -> Element:
+        name = await self._kept_name(stranger)
+        form = Element("query", REGISTER)
+        form.add("instructions", text="Choose a username and password for use with this service.")
+        form.add("username", text=name)
+        form.add("password")
+        return form
+
+    async def _create(self, query: Element, stranger: Stranger) -> None:
         username, password = _credentials(query, REGISTER)
         if not username or not password:
             raise StanzaError(Condition.NOT_ACCEPTABLE, "Both username and password are needed", echo=False)
@@ -169,16 +235,22 @@ class Register(Module):
             jid = JID.of(username, self._host.name)
         except JIDMalformed:
             raise StanzaError(Condition.NOT_ACCEPTABLE, "This cannot be a name", echo=False) from None
-        if skeleton(jid.localpart or "") in self._reserved:
-            raise StanzaError(Condition.CONFLICT, "This name is reserved", echo=False)
-        self._count(address)
-        try:
-            await self._host.provisioning.create(jid, password, may_look_alike=False)
-        except AccountExistsError:
-            raise StanzaError(Condition.CONFLICT, "This name is taken", echo=False) from None
-        except PasswordError as error:
-            raise StanzaError(Condition.NOT_ACCEPTABLE, f"This cannot be a password: {error}", echo=False) from None
-        log.info("registered", account=str(jid), address=address)
+        localpart = jid.localpart or ""
+        if not stranger.invitation:
+            self._count(stranger.address)
+        is_chosen = await self._kept_name(stranger) == localpart  # by an administrator, who may give away any name
+        taking_up = nullcontext() if self.hosting is None else self.hosting.take_up(stranger.invitation, localpart)
+        async with taking_up:
+            if not is_chosen and skeleton(localpart) in self._reserved:
+                raise StanzaError(Condition.CONFLICT, "This name is reserved", echo=False)
+            try:
+                await self._host.provisioning.create(jid, password, may_look_alike=False)
+            except AccountExistsError:
+                raise StanzaError(Condition.CONFLICT, "This name is taken", echo=False) from None
+            except PasswordError as error:
+                raise StanzaError(Condition.NOT_ACCEPTABLE, f"This cannot be a password: {error}", echo=False) from None
+        log.info("registered", account=str(jid), address=stranger.address, invitation=stranger.invitation)
+        stranger.invitation = ""
 
     def _count(self, address: str) -> None:
         """Count a try to make an account; past the limit it is refused."""

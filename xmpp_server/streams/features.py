@@ -29,7 +29,7 @@ def offered_mechanisms(host: HostPolicy, channel: Channel) -> tuple[str, ...]:
 def before_authentication(host: HostPolicy, channel: Channel, limits: StreamLimits) -> bytes:
     """Write what a client may negotiate before it has authenticated."""
     registration = host.registration()
-    key = (channel.secure, tuple(channel.bindings), channel.has_certificate, registration is None, limits)
+    key = (channel.secure, tuple(channel.bindings), channel.has_certificate, len(registration), limits)
     written = host.written.get(key)
     if written is None:
         written = host.written[key] = _before(host, channel, registration, limits)
@@ -44,7 +44,7 @@ def after_authentication(host: HostPolicy, limits: StreamLimits) -> bytes:
     return written
 
 
-def _before(host: HostPolicy, channel: Channel, registration: Element | None, limits: StreamLimits) -> bytes:
+def _before(host: HostPolicy, channel: Channel, registration: Sequence[Element], limits: StreamLimits) -> bytes:
     features: list[Element] = []
     if offers_starttls(host, channel):
         features.append(_starttls(host.tls_required))
@@ -54,8 +54,8 @@ def _before(host: HostPolicy, channel: Channel, registration: Element | None, li
     bindings = advertised(mechanisms, channel.bindings)
     if bindings:
         features.append(_channel_bindings(bindings))
-    if registration is not None and takes_passwords(host, channel):
-        features.append(registration)
+    if takes_passwords(host, channel):
+        features += registration
     features.append(_limits(limits.before_auth.stanza_bytes, None))
     return _write(features)
 

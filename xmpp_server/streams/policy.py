@@ -65,8 +65,8 @@ class HostPolicy(Protocol):
     def written(self) -> MutableMapping[tuple[object, ...], bytes]:
         """Features as they were written for channels of each kind; the host empties it when they change."""
 
-    def registration(self) -> Element | None:
-        """Return the feature that invites strangers to make accounts, or None where they may not (XEP-0077 §8)."""
+    def registration(self) -> Sequence[Element]:
+        """Return the features that invite strangers to make accounts, none where they may not (XEP-0077 §8)."""
 
     def features(self) -> Sequence[Element]:
         """Return the features offered after authentication besides binding, session and limits."""

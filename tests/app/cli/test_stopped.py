@@ -155,3 +155,23 @@ def test_rooms(run):
     assert "is no room here" in run("room", "show", "me@localhost").output
     assert "is no account" in run("room", "create", room, "--owner", "localhost").output
     assert "is no address" in run("room", "show", "@").output
+
+
+def test_invitations(run, config_file):
+    closed = run("user", "invite", "example.org")
+    assert (closed.exit_code, "auth.registration" in closed.output) == (1, True)
+    config_file.write_text(config_file.read_text() + '[auth]\nregistration = "invite"\n')
+    assert run("user", "invite", "elsewhere.test").exit_code == 1
+    assert run("user", "invite", "a@b@c").exit_code == 1
+    assert "no account romeo@example.org" in run("user", "invite", "example.org", "--by", "romeo@example.org").output
+    run("user", "add", "romeo@example.org", "--password", "Calliope")
+    assert "is taken" in run("user", "invite", "romeo@example.org").output
+    made = json.loads(run("user", "invite", "juliet@example.org", "--by", "romeo@example.org", "--json").output)
+    assert made["uri"].startswith("xmpp:juliet@example.org?register;preauth=")
+    assert "kept for another" in run("user", "invite", "juliet@example.org").output
+    (row,) = json.loads(run("user", "invitations", "--json").output)
+    assert (row["id"], row["inviter"], "uri" in row) == (made["id"], "romeo@example.org", False)
+    assert run("user", "revoke", "0").exit_code == 1
+    assert "no invitations begin with" in run("user", "revoke", "x" * 32).output
+    assert run("user", "revoke", made["id"]).exit_code == 0
+    assert run("user", "invitations").output == ""

@@ -10,15 +10,17 @@ import click
 
 from xmpp_server.app.administration import Administration
 from xmpp_server.app.cli.context import Context, pass_context
-from xmpp_server.app.cli.output import Row, json_option, rows_of, show_rows
+from xmpp_server.app.cli.output import Row, json_option, rows_of, show_rows, show_values
 from xmpp_server.app.control import NotRunningError
 
 F = TypeVar("F", bound=Callable[..., object])
 
+DAY_S = 86_400
+
 
 @click.group()
 def user() -> None:
-    """Add, change, list and delete accounts."""
+    """Add, change, list and delete accounts, and invite people to make them."""
 
 
 def password_options(command: F) -> F:
@@ -113,6 +115,41 @@ def list_(context: Context, host: str | None, as_json: bool) -> None:
     except NotRunningError:
         rows = context.on_storage(offline)
     show_rows(rows, ("jid", "enabled", "federation", "created"), as_json=as_json)
+
+
+@user.command()
+@click.argument("target")
+@click.option("--by", metavar="JID", help="The account that invites: the two become each other's contacts.")
+@click.option("--days", type=click.FloatRange(min=0, min_open=True, max=3650), help="How long it is good.")
+@json_option
+@pass_context
+def invite(context: Context, target: str, by: str | None, days: float | None, as_json: bool) -> None:
+    """Invite somebody to make the account TARGET, or any on the domain TARGET; prints the link to give them."""
+    result = context.administer("invitation.create", target=target, by=by, valid_s=(days or 0) * DAY_S)
+    row = result if isinstance(result, dict) else {}
+    if as_json:
+        show_values(row, as_json=True)
+    else:
+        click.echo(row.get("uri"))
+        click.echo(f"good for one account, until {row.get('expires')}", err=True)
+
+
+@user.command()
+@json_option
+@pass_context
+def invitations(context: Context, as_json: bool) -> None:
+    """List the invitations that may still be used; the links themselves are not kept."""
+    rows = rows_of(context.administer("invitation.list"))
+    show_rows(rows, ("id", "host", "purpose", "username", "inviter", "expires"), as_json=as_json)
+
+
+@user.command()
+@click.argument("id_", metavar="ID")
+@pass_context
+def revoke(context: Context, id_: str) -> None:
+    """Revoke the invitation whose id begins with ID."""
+    context.administer("invitation.revoke", id=id_)
+    click.echo(f"revoked {id_}")
 
 
 def _from_server(context: Context, domain: str) -> Iterator[Row]:
