@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,8 @@ import slixmpp
 import trustme
 
 from tests.bots.conftest import Gate, NewBot, NewPerson, until
+
+Names = Iterator[str]
 
 BOT = '''\
 import asyncio
@@ -35,7 +38,9 @@ def written(folder: Path) -> Path:
     return file
 
 
-async def test_it_answers_and_goes_in_good_order(new_bot: NewBot, person: NewPerson, names, tmp_path: Path) -> None:
+async def test_it_answers_and_goes_in_good_order(
+    new_bot: NewBot, person: NewPerson, names: Names, tmp_path: Path
+) -> None:
     bot = await new_bot(next(names), written(tmp_path)).start()
     juliet = await person(next(names))
     juliet.say(bot.jid, "add 2 3")
@@ -46,7 +51,9 @@ async def test_it_answers_and_goes_in_good_order(new_bot: NewBot, person: NewPer
     assert bot.count("offline") == 1
 
 
-async def test_killed_it_answers_each_command_once(new_bot: NewBot, person: NewPerson, names, tmp_path: Path) -> None:
+async def test_killed_it_answers_each_command_once(
+    new_bot: NewBot, person: NewPerson, names: Names, tmp_path: Path
+) -> None:
     bot = await new_bot(next(names), written(tmp_path)).start()
     juliet = await person(next(names))
     sent = 0
@@ -69,7 +76,7 @@ async def test_killed_it_answers_each_command_once(new_bot: NewBot, person: NewP
     assert sorted(juliet.texts()) == sorted(["= 2", *(f"slow {number}" for number in range(sent))])
 
 
-async def test_in_a_room_it_answers_each_once(new_bot: NewBot, person: NewPerson, names, tmp_path: Path) -> None:
+async def test_in_a_room_it_answers_each_once(new_bot: NewBot, person: NewPerson, names: Names, tmp_path: Path) -> None:
     room = f"{next(names)}@conference.localhost"
     juliet = await person(next(names))
     await juliet.plugin["xep_0045"].join_muc_wait(slixmpp.JID(room), "Juliet", maxstanzas=0, timeout=10)
@@ -94,7 +101,7 @@ async def test_in_a_room_it_answers_each_once(new_bot: NewBot, person: NewPerson
     assert answers == ["= 3", "= 4", "= 6"]
 
 
-async def test_commands_are_in_menus(new_bot: NewBot, person: NewPerson, names, tmp_path: Path) -> None:
+async def test_commands_are_in_menus(new_bot: NewBot, person: NewPerson, names: Names, tmp_path: Path) -> None:
     bot = await new_bot(next(names), written(tmp_path)).start()
     juliet = await person(next(names), "xep_0050")
     jid = slixmpp.JID(f"{bot.jid}/bot")
@@ -114,7 +121,7 @@ async def test_commands_are_in_menus(new_bot: NewBot, person: NewPerson, names, 
     assert done["command"]["notes"] == [("info", "= 23")]
 
 
-async def test_a_wrong_password_ends_it(new_bot: NewBot, names, tmp_path: Path) -> None:
+async def test_a_wrong_password_ends_it(new_bot: NewBot, names: Names, tmp_path: Path) -> None:
     bot = new_bot(next(names), written(tmp_path))
     bot.configure(password="herring")
     with pytest.raises(AssertionError, match="refuses the password"):
@@ -123,7 +130,7 @@ async def test_a_wrong_password_ends_it(new_bot: NewBot, names, tmp_path: Path) 
     bot.expected.add("ERROR slixmpp.features.feature_mechanisms.mechanisms: No appropriate login method.")
 
 
-async def test_an_authority_that_is_not_pinned_gets_no_password(new_bot: NewBot, names, tmp_path: Path) -> None:
+async def test_an_authority_that_is_not_pinned_gets_no_password(new_bot: NewBot, names: Names, tmp_path: Path) -> None:
     """`ca_file` is whom to trust, and nobody else: the bot stays away, and tries again later."""
     bot = new_bot(next(names), written(tmp_path))
     other = tmp_path / "other.pem"
@@ -137,7 +144,7 @@ async def test_an_authority_that_is_not_pinned_gets_no_password(new_bot: NewBot,
 
 
 async def test_it_comes_back_to_a_server_that_was_away(
-    new_bot: NewBot, person: NewPerson, names, tmp_path: Path, gate: Gate
+    new_bot: NewBot, person: NewPerson, names: Names, tmp_path: Path, gate: Gate
 ) -> None:
     """Each pause is longer than the one before; what was written meanwhile is answered."""
     bot = new_bot(next(names), written(tmp_path))
@@ -152,3 +159,17 @@ async def test_it_comes_back_to_a_server_that_was_away(
     await juliet.hears_text("= 3", timeout_s=20.0)
     await juliet.settle()
     assert juliet.texts() == ["= 3"]
+    assert bot.count("resumed") == 1, "the session was taken up again (XEP-0198), not begun anew"
+
+
+@pytest.mark.parametrize(("policy", "answer"), [("accept", "subscribed"), ("refuse", "unsubscribed")])
+async def test_who_wants_to_see_its_presence_is_answered(
+    new_bot: NewBot, person: NewPerson, names: Names, tmp_path: Path, policy: str, answer: str
+) -> None:
+    config = f'subscriptions = "{policy}"\nstatus = "Write help to me"\n'
+    bot = await new_bot(next(names), written(tmp_path), config).start()
+    juliet = await person(next(names))
+    juliet.send_presence_subscription(pto=bot.jid)
+    await juliet.hears_presence(answer, bot.jid)
+    if policy == "accept":
+        await juliet.hears(lambda one: one.kind == "available" and one.text == "Write help to me")

@@ -13,6 +13,7 @@ import pytest
 import trustme
 
 from tests.bots.conftest import EXAMPLES, NewBot, NewPerson
+from tests.bots.test_examples_live import in_room, open_room, say
 from tests.peers import DOMAIN, PASSWORD, need
 
 START_TIMEOUT_S = 20.0
@@ -34,6 +35,8 @@ modules_disabled = { "s2s" }
 authentication = "internal_plain"
 ssl = { key = "@/tls.pem", certificate = "@/tls.pem" }
 VirtualHost "DOMAIN"
+Component "conference.DOMAIN" "muc"
+  modules_enabled = { "muc_mam" }
 """
 
 
@@ -93,3 +96,24 @@ async def test_echo_answers_each_once(new_bot: NewBot, person: NewPerson, names:
         await juliet.hears_text(text)
     assert sorted(juliet.texts()) == sorted([*sent, "end"])
     assert bot.stop() == 0
+
+
+async def test_a_game_in_a_room_goes_on_where_it_was(
+    new_bot: NewBot, person: NewPerson, names: Iterator[str], tmp_path: Path
+) -> None:
+    name = next(names)
+    juliet, room = await person(name), f"{name}@conference.localhost"
+    await open_room(juliet, room)
+    bot = await new_bot(next(names), EXAMPLES / "dice.py", in_room(room)).start()
+    say(juliet, room, "!quiz")
+    await juliet.hears_text("Which port do XMPP clients use by custom?", "groupchat")
+    bot.kill()
+    say(juliet, room, "5222")
+    for number in range(40):  # more than the room's history at joining
+        say(juliet, room, f"idle talk {number}")
+    await juliet.hears_text("idle talk 39", "groupchat")
+    await bot.start()
+    await juliet.hears_text("Right, Juliet! That makes 1.", "groupchat")
+    say(juliet, room, "!scores")
+    await juliet.hears_text("1 Juliet", "groupchat")
+    assert bot.count("caught_up") >= 2, "its account's archive, and the room's"
