@@ -8,7 +8,7 @@ from xmpp_server.core.receipts import Ledger
 from xmpp_server.errors import StreamError
 from xmpp_server.jid import JID
 from xmpp_server.net import s2s_acknowledgement
-from xmpp_server.net.s2s_acknowledgement import ACKNOWLEDGE_S, Acknowledgements, let_go
+from xmpp_server.net.s2s_acknowledgement import ACKNOWLEDGE_S, ANSWER_S, Acknowledgements, let_go
 from xmpp_server.stanzas import message, presence
 from xmpp_server.stanzas.presence import PresenceType
 from xmpp_server.streams import sm_nonzas
@@ -102,6 +102,17 @@ def test_a_peer_that_answers_and_acknowledges_nothing_is_overdue(kept: Kept) -> 
     assert kept.counts.overdue(ACKNOWLEDGE_S + 1)
 
 
+def test_a_peer_that_is_slow_has_more_time_but_not_all_of_it(kept: Kept) -> None:
+    kept.send()
+    kept.answer(0)
+    kept.send(1000)
+    kept.answer(1, 1.0)
+    for now in range(2, int(ANSWER_S) + 1):
+        assert not kept.counts.overdue(now)
+        kept.answer(now, now)
+    assert kept.counts.overdue(ANSWER_S + 2)
+
+
 def test_a_peer_that_keeps_up_is_never_overdue(kept: Kept) -> None:
     """With something always under way."""
     for now in range(int(3 * ACKNOWLEDGE_S)):
@@ -120,10 +131,11 @@ def test_silence_is_asked_about(kept: Kept) -> None:
 
 def test_stanzas_and_bytes_are_bounded(kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(s2s_acknowledgement, "UNACKNOWLEDGED", 3)
-    kept.send(3)
+    kept.send(2)
     assert not kept.counts.full
     kept.send()
     assert kept.counts.full
+    kept.send()
     monkeypatch.setattr(s2s_acknowledgement, "UNACKNOWLEDGED", 100)
     monkeypatch.setattr(s2s_acknowledgement, "UNACKNOWLEDGED_BYTES", 200)
     assert kept.counts.full

@@ -106,6 +106,7 @@ async def test_what_a_lost_link_has_not_brought_over_comes_first(
 async def test_what_is_not_acknowledged_is_bounded(
     tmp_path: Path, certificates: dict[str, object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """A server that falls behind, because it slows us down for example, keeps its link; senders are told."""
     monkeypatch.setattr(s2s_acknowledgement, "UNACKNOWLEDGED", 3)
     either = S2S(trust=str(certificates.pop("trust")))
     async with pair(tmp_path, either, either, **certificates) as (first, second):
@@ -117,9 +118,14 @@ async def test_what_is_not_acknowledged_is_bounded(
         await settle(lambda: not link.unacknowledged)
         assert peer._connection is not None
         peer._connection.pause()
-        for number in range(4):
+        for number in range(5):
             romeo.send(f"<message to='{juliet.jid}' id='{number}'><body>?</body></message>")
-        assert [await bounced(romeo, str(number)) for number in range(4)] == ["remote-server-timeout"] * 4
+        assert [await bounced(romeo, str(number)) for number in (3, 4)] == ["resource-constraint"] * 2
+        assert link.unacknowledged == 3
+        peer._connection.resume()
+        heard = [await juliet.until(lambda element: element.tag == CLIENT_TAG + "message") for _ in range(3)]
+        assert [one.get("id") for one in heard] == ["0", "1", "2"]
+        await chat(romeo, juliet, "it goes on")
 
 
 async def test_what_a_peer_has_not_acknowledged_is_not_acknowledged_here(

@@ -10,8 +10,10 @@ from xmpp_server.streams import sm_nonzas
 from xmpp_server.streams.sm import MODULUS, SmQueue, parse_h
 from xmpp_server.xml.stanza import Stanza
 
-#: How long the peer may take to acknowledge what it was asked for, and what it may leave unacknowledged.
+#: How long the peer may stand still with something to acknowledge, how long it may take in all for what it was
+#: asked for, and how much may be under way.
 ACKNOWLEDGE_S = 60.0
+ANSWER_S = 120.0
 UNACKNOWLEDGED = 10_000
 UNACKNOWLEDGED_BYTES = 4 << 20
 
@@ -23,7 +25,7 @@ class Acknowledgements:
     either side could lose it.
     """
 
-    __slots__ = ("_acknowledged", "_asked", "_bytes", "_goal", "_ledger", "_sent", "_since", "_write")
+    __slots__ = ("_acknowledged", "_asked", "_bytes", "_goal", "_ledger", "_moved_at", "_sent", "_since", "_write")
 
     def __init__(self, write: Callable[[bytes], None]) -> None:
         self._write = write
@@ -34,6 +36,8 @@ class Acknowledgements:
         self._acknowledged = 0
         self._goal = 0
         self._since: float | None = None
+        #: When it has acknowledged something, or that time began.
+        self._moved_at = 0.0
         #: A request waits for its answer.
         self._asked = False
 
@@ -47,7 +51,8 @@ class Acknowledgements:
         self._bytes += len(stanza.wire)
         if stanza.receipt is not None and stanza.name == "message":
             stanza.receipt.hold()
-        self.request(now)
+        if not self._asked:
+            self.request(now)
 
     def received(self) -> Receipt:
         """Count a stanza of the peer's; it is acknowledged once its receipt says that it is safe."""
@@ -56,16 +61,17 @@ class Acknowledgements:
     @property
     def full(self) -> bool:
         """Whether the peer has left too much unconfirmed."""
-        return len(self._sent) > UNACKNOWLEDGED or self._bytes > UNACKNOWLEDGED_BYTES
+        return len(self._sent) >= UNACKNOWLEDGED or self._bytes >= UNACKNOWLEDGED_BYTES
 
     def overdue(self, now: float) -> bool:
         """Whether the peer has left unconfirmed for too long what it was asked for, whatever it has answered."""
-        return self._since is not None and now - self._since > ACKNOWLEDGE_S
+        since = self._since
+        return since is not None and (now - self._moved_at > ACKNOWLEDGE_S or now - since > ANSWER_S)
 
     def request(self, now: float) -> None:
         """Ask the peer for its count, unless it was asked already."""
         if self._since is None:
-            self._since = now
+            self._since = self._moved_at = now
             self._goal = self._acknowledged + len(self._sent)
         if not self._asked:
             self._asked = True
@@ -95,6 +101,8 @@ class Acknowledgements:
         self._acknowledged += len(confirmed)
         self._bytes -= sum(len(stanza.wire) for stanza in confirmed)
         let_go(confirmed)
+        if confirmed:
+            self._moved_at = now
         complete = self._acknowledged >= self._goal
         if complete:
             self._since = None

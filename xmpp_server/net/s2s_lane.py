@@ -76,7 +76,7 @@ class Lane:
         """Send a stanza, now or when there is a link.
 
         Raises:
-            StanzaError: The queue is full, or the server could not be reached a moment ago.
+            StanzaError: Too much waits for the server, or it could not be reached a moment ago.
 
         """
         link = self.link
@@ -131,7 +131,10 @@ class Lane:
     def _use(self, link: Link) -> None:
         self.link = link
         for stanza in self._take():
-            link.send(stanza)
+            try:
+                link.send(stanza)
+            except StanzaError as error:
+                self._service.refuse(stanza, error)
             release(stanza)
 
     def _failed(self, failure: LinkError) -> None:

@@ -10,7 +10,7 @@ import structlog
 
 from xmpp_server.core.hooks import Wait
 from xmpp_server.core.receipts import Receipt
-from xmpp_server.errors import Condition, StreamError
+from xmpp_server.errors import Condition, StanzaError, StreamError
 from xmpp_server.net.allowance import Allowance
 from xmpp_server.net.connection import Connection, TlsSide
 from xmpp_server.net.driver import Driver
@@ -146,17 +146,22 @@ class Link(Driver):
         return 0 if self._acknowledgements is None else len(self._acknowledgements)
 
     def send(self, stanza: Stanza) -> None:
-        """Write a stanza; with XEP-0198 keep it until the peer has it."""
+        """Write a stanza; with XEP-0198 keep it until the peer has it.
+
+        Raises:
+            StanzaError: The peer is too far behind to be sent more.
+
+        """
+        kept = self._acknowledgements
+        if kept is not None and kept.full:
+            raise StanzaError(Condition.RESOURCE_CONSTRAINT, "Too much waits for that server already")
         now = self._now()
         self.last_used = now
         if self._connection is None:
             return
         self._connection.write(stanza.wire)
-        kept = self._acknowledgements
         if kept is not None:
             kept.sent(stanza, now)
-            if kept.full:
-                self._give_up()
 
     def check(self, now: float) -> None:
         """Give up a peer that acknowledges nothing; ask one that was silent whether it is there."""
@@ -164,13 +169,10 @@ class Link(Driver):
         if kept is None:
             return
         if kept.overdue(now):
-            self._give_up()
+            log.info("s2s-no-acknowledgement", unacknowledged=self.unacknowledged, **self.names)
+            self.abort()
         else:
             kept.request(now)
-
-    def _give_up(self) -> None:
-        log.info("s2s-no-acknowledgement", unacknowledged=self.unacknowledged, **self.names)
-        self.abort()
 
     def take_unacknowledged(self) -> list[Stanza]:
         """Return what the peer may not have got, oldest first, and forget it: the link is gone.
