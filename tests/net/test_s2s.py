@@ -186,6 +186,32 @@ async def test_presence_ends_with_a_server_that_is_gone_for_good(tmp_path, monke
         assert gone.get("type") == "unavailable"
 
 
+async def test_rooms_tell_why_those_of_a_lost_server_are_gone(tmp_path, monkeypatch):
+    # XEP-0045 §11.1: on either side
+    monkeypatch.setattr(s2s, "GRACE_S", 0.1)
+    async with pair(tmp_path, S2S(), S2S()) as (first, second):
+        romeo, juliet = await federation.login(first, "romeo"), await federation.login(second, "juliet")
+        room = f"coven@conference.{A}"
+        for client, nick in ((romeo, "romeo"), (juliet, "juliet")):
+            client.send(f"<presence to='{room}/{nick}'><x xmlns='http://jabber.org/protocol/muc'/></presence>")
+            await client.until(lambda element: element.get("type") == "groupchat")
+            if client is romeo:
+                await client.iq(
+                    f"<iq type='set' id='open' to='{room}'><query xmlns='http://jabber.org/protocol/muc#owner'>"
+                    "<x xmlns='jabber:x:data' type='submit'/></query></iq>"
+                )
+        for server in (first, second):
+            assert server.federating is not None
+            await server.federating.stop_listening()
+        for server in (first, second):
+            for link in tuple(server.federating.federation.links):
+                link.abort()
+        for client, codes in ((romeo, {"333"}), (juliet, {"110", "333"})):
+            gone = await client.until(lambda element: element.get("type") == "unavailable")
+            assert gone.get("from") == f"{room}/juliet"
+            assert {status.get("code") for status in gone.iter("{http://jabber.org/protocol/muc#user}status")} == codes
+
+
 class TarPit:
     """Accepts connections and does with them what a hostile or a sick server does."""
 

@@ -10,9 +10,15 @@ from xmpp_server.net.s2s_presence import Presences
 from xmpp_server.stanzas import presence
 from xmpp_server.stanzas.presence import PresenceType
 from xmpp_server.xml.element import Element
-from xmpp_server.xml.namespaces import MUC_USER
+from xmpp_server.xml.namespaces import CLIENT, MUC_USER
+from xmpp_server.xml.stanza import Stanza
 
+ROOM = JID.parse("coven@rooms.a.test/juliet")
 ROMEO = JID.parse("romeo@a.test/x")
+
+
+def ended(presences: Presences, domain: str) -> list[Stanza]:
+    return list(presences.end(domain, lambda jid: jid.domainpart == "rooms.a.test"))
 
 
 def note(presences: Presences, sender: str, kind: PresenceType = PresenceType.AVAILABLE) -> None:
@@ -31,9 +37,9 @@ def test_nothing_is_left_of_a_domain_whose_people_have_gone() -> None:
 def test_the_end_of_a_domain() -> None:
     presences = Presences()
     note(presences, "juliet@b.test/x")
-    [end] = presences.end("b.test")
+    [end] = ended(presences, "b.test")
     assert (end.sender, end.to, end.type) == ("juliet@b.test/x", ROMEO, "unavailable")
-    assert not list(presences.end("b.test"))
+    assert not ended(presences, "b.test")
 
 
 def test_domains_and_people_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -42,7 +48,7 @@ def test_domains_and_people_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None
     presences = Presences()
     for sender in ("a@b.test/x", "b@b.test/x", "c@c.test/x", "d@d.test/x"):
         note(presences, sender)
-    assert [len(list(presences.end(domain))) for domain in ("b.test", "c.test", "d.test")] == [1, 1, 0]
+    assert [len(ended(presences, domain)) for domain in ("b.test", "c.test", "d.test")] == [1, 1, 0]
 
 
 def in_room(presences: Presences, nick: str, *codes: str, kind: PresenceType = PresenceType.AVAILABLE) -> None:
@@ -60,7 +66,7 @@ def test_a_room_that_is_gone_is_left_with_a_reason() -> None:
         in_room(presences, nick)
     assert "b.test" not in presences
     in_room(presences, "romeo", "100", "110")
-    [end] = presences.end("b.test")
+    [end] = ended(presences, "b.test")
     assert (end.sender, end.to, end.type) == ("coven@b.test/romeo", ROMEO, "unavailable")
     x = end.element.find("x", MUC_USER)
     assert x is not None
@@ -72,5 +78,16 @@ def test_a_room_that_was_left_does_not_end() -> None:
     in_room(presences, "romeo", "110")
     in_room(presences, "romeo", "110", "303", kind=PresenceType.UNAVAILABLE)
     in_room(presences, "oldromeo", "110")
-    [end] = presences.end("b.test")
+    [end] = ended(presences, "b.test")
     assert end.sender == "coven@b.test/oldromeo"
+
+
+def test_rooms_here_hear_of_an_error() -> None:
+    # XEP-0045 §11.1: they tell the others by status 333 why somebody is out
+    presences = Presences()
+    presences.note(presence.build(JID.parse("juliet@b.test/x"), ROOM))
+    [end] = ended(presences, "b.test")
+    assert (end.sender, end.to, end.type) == ("juliet@b.test/x", ROOM, "error")
+    error = end.element.find("error", CLIENT)
+    assert error is not None
+    assert error.find("remote-server-timeout", "urn:ietf:params:xml:ns:xmpp-stanzas") is not None

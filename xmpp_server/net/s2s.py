@@ -11,7 +11,9 @@ import structlog
 
 from xmpp_server.core.hooks import Wait
 from xmpp_server.core.router import Router
+from xmpp_server.core.service import Service
 from xmpp_server.errors import Condition, StanzaError, StreamCondition, StreamError
+from xmpp_server.jid import JID
 from xmpp_server.net import s2s_lane
 from xmpp_server.net.allowance import Allowance, Allowances
 from xmpp_server.net.connection import TlsSide
@@ -201,10 +203,13 @@ class Federation:
         """Nobody there is available any more, as far as we can tell."""
         if any(link.established and domain in link.remotes for link in self.links):
             return
-        for stanza in self._presences.end(domain):
+        for stanza in self._presences.end(domain, self._is_service):
             wait = self.router.route(stanza)
             if wait is not None:
                 self.runtime.spawn(self.router.guard(stanza, wait), "s2s-presence")
+
+    def _is_service(self, jid: JID) -> bool:
+        return isinstance(self.router.routes.get(jid.domainpart), Service)
 
     async def verify(self, request: DialbackRequest, peer: str) -> tuple[Verdict, Condition | None]:
         """Ask the authoritative server of a claim."""

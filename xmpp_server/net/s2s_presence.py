@@ -5,13 +5,15 @@ Of a room elsewhere (XEP-0045) one's own presence there is enough: with it one h
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
+from xmpp_server.errors import Condition, StanzaError
 from xmpp_server.jid import JID
 from xmpp_server.stanzas import presence
+from xmpp_server.stanzas.error import error_element
 from xmpp_server.stanzas.presence import PresenceType
 from xmpp_server.xml.element import Element
-from xmpp_server.xml.namespaces import MUC_USER
+from xmpp_server.xml.namespaces import CLIENT, MUC_USER
 from xmpp_server.xml.stanza import Stanza
 
 _OCCUPANT = f"{MUC_USER} x"
@@ -56,10 +58,17 @@ class Presences:
         """Whether anybody of a domain is available."""
         return domain in self._seen
 
-    def end(self, domain: str) -> Iterator[Stanza]:
-        """Return what tells that all of a domain are unavailable, and forget them."""
+    def end(self, domain: str, is_service: Callable[[JID], bool]) -> Iterator[Stanza]:
+        """Return what tells that all of a domain are unavailable, and forget them.
+
+        A service of ours, such as one of rooms, hears of an error instead: it tells others why somebody is gone.
+        """
+        lost = error_element(StanzaError(Condition.REMOTE_SERVER_TIMEOUT), CLIENT)
         for (sender, to), in_room in self._seen.pop(domain, {}).items():
-            yield presence.build(sender, to, PresenceType.UNAVAILABLE, payloads=(_put_out(),) if in_room else ())
+            if is_service(to):
+                yield presence.build(sender, to, PresenceType.ERROR, payloads=(lost,))
+            else:
+                yield presence.build(sender, to, PresenceType.UNAVAILABLE, payloads=(_put_out(),) if in_room else ())
 
 
 def _is_own(stanza: Stanza) -> bool:
