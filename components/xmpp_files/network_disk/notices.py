@@ -66,7 +66,7 @@ class Notices:
     async def send(self, who: str, recipient: str, name: str, url: str) -> bool:
         """Tell somebody of a share; False if a room does not let us."""
         message = self._link.make_message(mto=JID(recipient), mfrom=self._link.boundjid, mtype="chat")
-        message["body"] = f"{who} shares {name!r} with you: {url}"
+        message["body"] = f"{who} shares “{name}” with you: {url}"
         oob = ET.SubElement(message.xml, f"{{{_NS_OOB}}}x")
         ET.SubElement(oob, f"{{{_NS_OOB}}}url").text = url
         ET.SubElement(oob, f"{{{_NS_OOB}}}desc").text = name

@@ -10,7 +10,7 @@ class DiskSettings(Table, frozen=True, kw_only=True):
 
     enabled: bool = True
     rooms: tuple[str, ...] = ("conference.{domain}",)
-    entries: Positive = 100_000
+    entries: Positive = 20_000
     page_entries: Positive = 100
     login_timeout_s: Positive = 300
     session_s: Positive = 43_200

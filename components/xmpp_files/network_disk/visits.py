@@ -106,6 +106,8 @@ async def seclude(_request: web.Request, response: web.StreamResponse) -> None:
     for name in CORS:
         response.headers.pop(name, None)
     response.headers["Cross-Origin-Resource-Policy"] = "same-origin"
+    if "ETag" in response.headers:  # asked for anew each time: a share that was ended ends now
+        response.headers["Cache-Control"] = "private, no-cache"
     if isinstance(response, Answered):
         response.headers["Content-Security-Policy"] = POLICY
         # With "no-referrer" browsers would not say where our own forms come from.

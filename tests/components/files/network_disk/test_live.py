@@ -160,7 +160,7 @@ async def test_a_share_reaches_a_contact_and_is_taken_back(romeo, juliet):
     assert answer.note == f"{JULIET} was told"
     sender, text, link = await told
     assert (sender, link) == (UPLOAD, answer.value("url"))
-    assert text == f"{ROMEO} shares 'rose.txt' with you: {link}"
+    assert text == f"{ROMEO} shares “rose.txt” with you: {link}"
     assert await fetched(link) == (200, b"rose")
     assert [row["url"] for row in (await juliet.run("disk/shared-with-me")).rows] == [link]
     choice = (await romeo.run("disk/unshare")).options("shares")

@@ -6,7 +6,7 @@ import sqlite3
 
 import pytest
 
-from components.xmpp_files.index import _FIRST, File, reserve
+from components.xmpp_files.index import _FIRST, File, Index, reserve
 from components.xmpp_files.network_disk import changes, names, tree, uploads
 from components.xmpp_files.network_disk.errors import DiskError, Reason
 from components.xmpp_files.network_disk.schema import PURPOSE, TABLES
@@ -278,3 +278,17 @@ def test_a_folder_of_thousands_is_read_by_its_index(database):
     ).fetchall()
     assert "entries_in_order" in str(plan)
     assert "TEMP B-TREE" not in str(plan)
+
+
+async def test_an_index_of_before_gets_the_tables(tmp_path):
+    with sqlite3.connect(tmp_path / "index.db") as old:
+        old.executescript(f"{_FIRST}PRAGMA user_version = 1;")
+        row = File(new_id(), ROMEO, "montague.test", "x.png", 10, "image/png", "message", NOW, None, None)
+        reserve(old, row, FREE)
+    old.close()
+    index = Index(tmp_path / "index.db")
+    await index.open()
+    assert await index.get(row.id) == row
+    kept = await index.change(lambda database: uploads.keep(database, ROMEO, row.id, 0, NOW))
+    assert kept.name == "x.png"
+    await index.close()

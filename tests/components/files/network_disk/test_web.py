@@ -138,6 +138,7 @@ class TestPages:
         url = f"{server.http.url}/disk/get/{entry}/x.txt"
         async with romeo.client.get(url) as answer:
             etag = answer.headers["ETag"]
+            assert answer.headers["Cache-Control"] == "private, no-cache"
         async with romeo.client.get(url, headers={"Range": "bytes=4-", "If-Range": etag}) as answer:
             assert (answer.status, await answer.read()) == (206, b"456789")
         async with romeo.client.get(url, headers={"If-None-Match": etag}) as answer:
