@@ -138,6 +138,15 @@ def test_until_the_ca_has_issued_there_is_one_of_our_own(tmp_path):
     assert Path(first.source).stat().st_mode & 0o777 == 0o600
 
 
+def test_a_file_of_the_cas_that_is_broken_keeps_nobody_from_starting(tmp_path):
+    config = configured(tmp_path, "a.example", tls=Tls(acme=ACME))
+    (pair,) = key_pairs(config)
+    Path(pair.source).write_bytes(b"-----BEGIN")
+    (again,) = key_pairs(config)
+    assert again.is_self_signed
+    assert (tmp_path / "acme" / "a.example.broken").read_bytes() == b"-----BEGIN"
+
+
 def test_components_have_the_certificate_of_the_domain_above(tmp_path, authority):
     one = certificate(tmp_path, authority, "a.example")
     config = configured(tmp_path, "a.example", tls=Tls(certificate="all", key="key", domains={"a.example": of(one)}))

@@ -176,6 +176,13 @@ async def test_what_goes_wrong_is_told_and_the_old_certificate_stays(tmp_path, c
         assert (server.counters.certificates_issued, server.counters.certificate_failures) == (1, 1)
 
 
+async def test_one_that_cannot_be_had_does_not_keep_another_back(tmp_path, ca, names):
+    names.records["other.test", "A"] = ["127.0.0.9"]
+    config = msgspec.structs.replace(settings(tmp_path, ca, names), domains=("other.test", DOMAIN))
+    outcomes = (await run(job_for(config))).outcomes
+    assert [(outcome.issued, bool(outcome.error)) for outcome in outcomes] == [(False, True), (True, False)]
+
+
 async def test_a_ca_that_is_not_there(tmp_path, ca, names):
     config = settings(tmp_path, ca, names)
     gone = msgspec.structs.replace(config.tls.acme, directory=f"https://localhost:{pebble.free_port()}/dir")

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from ipaddress import ip_address
 from pathlib import Path
 
+import structlog
+
 from xmpp_server.app.modules import service_domains
 from xmpp_server.app.settings import Config
-from xmpp_server.net.certificates import CertificateError
+from xmpp_server.net.certificates import CertificateError, load_key_pair
 from xmpp_server.net.self_signed import certified_name, make_self_signed, write_private
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,14 +92,27 @@ def is_public(name: str) -> bool:
 def ensure_placeholder(order: Order) -> Path:
     """Return the file of an order; a self-signed certificate stands in it until the CA has issued one.
 
+    A file that cannot be used, as after a power loss, is put aside: the CA will issue another one.
+
     Raises:
         CertificateError: It cannot be written.
 
     """
-    if not order.path.exists():
-        try:
+    try:
+        if order.path.exists() and _is_broken(order.path):
+            os.replace(order.path, order.path.with_suffix(".broken"))
+        if not order.path.exists():
             order.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             write_private(order.path, make_self_signed((*order.names, *order.wanted), datetime.now(UTC)))
-        except OSError as error:
-            raise CertificateError(f"{order.path}: {error.strerror}") from None
+    except OSError as error:
+        raise CertificateError(f"{order.path}: {error.strerror}") from None
     return order.path
+
+
+def _is_broken(path: Path) -> bool:
+    try:
+        load_key_pair(path)
+    except CertificateError as error:
+        log.error("certificate-put-aside", reason=str(error))
+        return True
+    return False
