@@ -48,8 +48,7 @@ class Link(ComponentXMPP):
         # slixmpp knows hosts and ports only; a Unix socket goes by a name that is never looked up.
         host, port = where if isinstance(where, tuple) else ("localhost", 5347)
         super().__init__(domain, server.secret, host, port)  # type: ignore[no-untyped-call]
-        self.enable_direct_tls = server.tls
-        self.enable_plaintext = not server.tls
+        self._is_tls = server.tls
         self._back_off = back_off or BackOff()
         self._is_refused = False
         self._timer: asyncio.TimerHandle | None = None
@@ -59,7 +58,6 @@ class Link(ComponentXMPP):
         self.is_ready = False
         for plugin in ("xep_0030", "xep_0128", "xep_0199"):
             self.register_plugin(plugin)
-        self.add_event_handler("connected", self._reached)
         self.add_event_handler("session_start", self._taken)
         self.add_event_handler("disconnected", self._lost)
         self.add_event_handler("connection_failed", self._lost)
@@ -124,25 +122,21 @@ class Link(ComponentXMPP):
 
     # The life of the connection.
 
-    async def _attempt_connection(self, host: str, port: int, tls: bool, server_hostname: str | None) -> bool:
-        """Do what slixmpp does, with a Unix socket."""
-        if self._socket_path is None:
-            return bool(await super()._attempt_connection(host, port, tls, server_hostname))
+    async def _attempt_connection(self, host: str, port: int, _tls: bool, _server_hostname: str | None) -> bool:
+        """Do what slixmpp does for clients: its components know neither TLS nor Unix sockets."""
         self.event_when_connected = "connected"
+        loop = asyncio.get_running_loop()
         try:
-            await asyncio.get_running_loop().create_unix_connection(lambda: self, str(self._socket_path))
-        except OSError as error:
+            if self._socket_path is not None:
+                await loop.create_unix_connection(lambda: self, str(self._socket_path))
+                return True
+            tls, name = (self.get_ssl_context(), host) if self._is_tls else (None, None)
+            transport, _ = await loop.create_connection(lambda: self, host, port, ssl=tls, server_hostname=name)
+        except OSError as error:  # also of TLS, and of names that are not known
             self.event("connection_failed", error)
             return False
+        _keep_alive(transport.get_extra_info("socket"))
         return True
-
-    def _reached(self, _event: object) -> None:
-        connection = self.transport.get_extra_info("socket") if self.transport is not None else None
-        if connection is None or self._socket_path is not None:
-            return
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        for option, value in _KEEPALIVE:
-            connection.setsockopt(socket.IPPROTO_TCP, option, value)
 
     def _taken(self, _event: object) -> None:
         self._forget_timer()
@@ -185,6 +179,12 @@ class Link(ComponentXMPP):
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+
+def _keep_alive(connection: socket.socket) -> None:
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for option, value in _KEEPALIVE:
+        connection.setsockopt(socket.IPPROTO_TCP, option, value)
 
 
 def _result(iq: Iq, payload: ET.Element | str | None) -> str:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import socket
+import ssl
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
+import trustme
 from structlog.testing import capture_logs
 
 from components.xmpp_component.back_off import BackOff
@@ -41,6 +44,8 @@ class Waits(BackOff):
 class Door:
     """A server's door for components: one connection after the other, each handled by the test."""
 
+    is_tls: bool = False
+    name: str = "localhost"
     secret: str = SECRET
     streams: asyncio.Queue[Stream] = field(default_factory=asyncio.Queue)
     writers: list[asyncio.StreamWriter] = field(default_factory=list)
@@ -99,23 +104,37 @@ def waits() -> Waits:
     return Waits()
 
 
-@pytest.fixture(params=["tcp", "unix"])
-async def door(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[tuple[Door, str]]:
-    door = Door()
+@pytest.fixture(params=["tcp", "tls", "unix"])
+async def door(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[tuple[Door, str]]:
+    door = Door(is_tls=request.param == "tls")
     if request.param == "unix":
         server = await asyncio.start_unix_server(door.take, tmp_path / "door")
         address = f"unix:{tmp_path / 'door'}"
     else:
-        server = await asyncio.start_server(door.take, "127.0.0.1", 0)
-        address = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        server = await asyncio.start_server(door.take, "127.0.0.1", 0, ssl=tls(tmp_path, monkeypatch, door))
+        address = f"localhost:{server.sockets[0].getsockname()[1]}"
     yield door, address
     server.close()
     await server.wait_closed()
 
 
+def tls(folder: Path, monkeypatch: pytest.MonkeyPatch, door: Door) -> ssl.SSLContext | None:
+    """A context whose certificate the system trusts, as far as we know."""
+    if not door.is_tls:
+        return None
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(folder / "ca.pem")
+    monkeypatch.setenv("SSL_CERT_FILE", str(folder / "ca.pem"))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert(door.name).configure_cert(context)
+    return context
+
+
 @pytest.fixture
 async def link(door: tuple[Door, str], waits: Waits) -> AsyncIterator[Link]:
-    link = Link(DOMAIN, Server(address=door[1], secret=SECRET), waits)
+    link = Link(DOMAIN, Server(address=door[1], tls=door[0].is_tls, secret=SECRET), waits)
     yield link
     for writer in door[0].writers:
         writer.transport.abort()
@@ -153,6 +172,9 @@ async def test_it_answers_requests(door: tuple[Door, str], link: Link) -> None:
     link.start()
     stream = await door[0].accepted()
     await until(lambda: link.is_ready)
+    assert link.transport is not None
+    connection = link.transport.get_extra_info("socket")
+    assert connection.family == socket.AF_UNIX or connection.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
 
     answer = await stream.asked(f"<echo xmlns='{NS}' word='hi'/>")
     assert answer.attrib == {"type": "result", "id": "i1", "from": DOMAIN, "to": "a@example.org/x"}
@@ -264,3 +286,18 @@ async def test_an_answer_that_comes_after_the_connection_is_dropped(door: tuple[
         await until(lambda: not link.is_ready)
         go.set()
         await until(lambda: any(line["event"] == "answer-dropped" for line in logs))
+
+
+async def test_a_certificate_of_another_name_is_refused(
+    tmp_path: Path, waits: Waits, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    door = Door(is_tls=True, name="other.example")
+    server = await asyncio.start_server(door.take, "127.0.0.1", 0, ssl=tls(tmp_path, monkeypatch, door))
+    address = f"localhost:{server.sockets[0].getsockname()[1]}"
+    link = Link(DOMAIN, Server(address=address, tls=True, secret=SECRET), waits)
+    link.start()
+    await until(lambda: len(waits.asked) >= 2)
+    assert door.streams.empty()
+    await link.stop()
+    server.close()
+    await server.wait_closed()

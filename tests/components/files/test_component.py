@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import io
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import aiohttp
 import pytest
@@ -15,9 +16,9 @@ from slixmpp.exceptions import IqError
 from slixmpp.plugins.xep_0363 import FileTooBig
 
 from tests.components.files.test_thumbnail_worker import image
-from tests.components.files.xmpp_peers import DOMAINS, Ours, Program, Prosody, Server
+from tests.components.files.xmpp_peers import DOMAINS, SECRET, Ours, Program, Prosody, Server
 from tests.interop.slix import SlixClient
-from tests.peers import DOMAIN
+from tests.peers import DOMAIN, ServerProcess
 
 UPLOAD, PROXY = DOMAINS
 LIMITS = "[upload]\nmax_file_bytes = 100000\n[quota]\nmin_free_bytes = 0\nuser_day_bytes = 250000\n"
@@ -170,6 +171,34 @@ async def test_a_wrong_secret_is_told_and_not_hammered(server, tmp_path):
             assert answer.status == 503
     finally:
         assert program.stop() == 0
+
+
+@pytest.mark.parametrize("door", ["component_tls", "component"])
+def test_doors_of_other_kinds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, door: str) -> None:
+    """Direct TLS, with a certificate that is trusted and with one that is not; a Unix socket."""
+    domains = ", ".join(f'"{domain}"' for domain in DOMAINS)
+    process = ServerProcess(tmp_path / "server", f'[[components]]\ndomains = [{domains}]\nsecret = "{SECRET}"\n')
+    text = process.config_file.read_text().replace("component = []", "component = []\ncomponent_tls = []", 1)
+    path = tmp_path / "door"
+    addresses = '"127.0.0.1:0"' if door == "component_tls" else f'"127.0.0.1:0", "unix:{path}"'
+    process.config_file.write_text(text.replace(f"{door} = []", f"{door} = [{addresses}]", 1))
+    process.start()
+    try:
+        where = f'address = "unix:{path}"'
+        if door == "component_tls":
+            where = f'address = "localhost:{process.addresses[door][1]}"\ntls = true'
+            distrustful = Program(tmp_path / "distrustful", 0, server=where)
+            distrustful.start()
+            (line, *_) = distrustful.wait_for("not-connected")
+            assert "certificate verify failed" in str(line["reason"])
+            assert distrustful.stop() == 0
+            monkeypatch.setenv("SSL_CERT_FILE", str(process.data / "tls" / "self-signed.pem"))
+        program = Program(tmp_path / "files", 0, server=where)
+        program.start()
+        program.wait_for("connected", 2)
+        assert program.stop() == 0
+    finally:
+        process.kill()
 
 
 async def test_nobody_activates_the_stream_of_others(romeo, juliet):

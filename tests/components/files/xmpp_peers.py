@@ -25,13 +25,16 @@ COMMAND = Path(sys.executable).with_name("xmpp-files")
 class Program:
     """`xmpp-files` on one folder; `more` are further tables, `doors` keys of `[http]`."""
 
-    def __init__(self, folder: Path, port: int, *, doors: str = "", more: str = "", secret: str = SECRET) -> None:
+    def __init__(
+        self, folder: Path, port: int, *, doors: str = "", more: str = "", secret: str = SECRET, server: str = ""
+    ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self.log_file = folder / "files.log"
         self._config = folder / "files.toml"
+        server = server or f'address = "127.0.0.1:{port}"'
         self._config.write_text(
-            f'data_dir = "data"\n[server]\naddress = "127.0.0.1:{port}"\nsecret = "{secret}"\n'
+            f'data_dir = "data"\n[server]\n{server}\nsecret = "{secret}"\n'
             f'[http]\nlisten = ["127.0.0.1:0"]\n{doors}\n[proxy]\nlisten = ["127.0.0.1:0"]\n{more}\n'
         )
         self._process: subprocess.Popen[bytes] | None = None
