@@ -12,11 +12,12 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from tests import federation
-from tests.federated_peers import DnsServer
+from tests.federated_peers import DnsServer, Prosody, free_ports, need
 from tests.interop.test_federation import KINDS, Site, chat, ours, peer_login
-from tests.net.test_s2s_proofs import says, tlsa, web_server
-from tests.raw import RawClient
-from xmpp_server.app.settings import S2S
+from tests.net.test_s2s_proofs import own_certificate, says, tlsa, web_server
+from tests.raw import RawClient, abort_all
+from tests.signed_names import unbound, zone
+from xmpp_server.app.settings import S2S, Dns
 from xmpp_server.net.s2s_incoming import Incoming
 from xmpp_server.net.s2s_outgoing import Outgoing
 
@@ -93,3 +94,59 @@ async def test_a_web_server_vouches_for_a_peer(site, names, certificate, tmp_pat
         server.federating.federation.judge._posh._port = port  # as 443 is not for everybody to listen at
         clients = await talk(site, server)
         assert len(clients) == 2
+
+
+class BelievingProsody(Prosody):
+    """One that takes nobody without a certificate that it can prove, by DNSSEC of its own resolver."""
+
+    anchors: Path
+
+    def configure(self) -> None:
+        super().configure()
+        path = self.folder / "prosody.cfg.lua"
+        own = f'use_dane = true\ns2s_secure_auth = true\nunbound = {{\n    trustfile = "{self.folder}/anchors";'
+        path.write_text(path.read_text().replace("unbound = {", own))
+
+
+async def test_dnssec_vouches_for_both_with_signed_zones(tmp_path):
+    """Prosody asks unbound and validates by itself: nobody has a certificate of a CA, nobody speaks dialback."""
+    need(Prosody)
+    host = "127.0.2.200"
+    [dns_port] = free_ports("127.0.0.1", 1)
+    [port] = free_ports(host, 1)
+    theirs_tls, theirs = own_certificate(tmp_path / "theirs", "theirs.dane.example")
+    tls, mine = own_certificate(tmp_path / "mine", "mine.dane.example", "*.mine.dane.example")
+    certificate = Path(theirs_tls.certificate)
+    peer = BelievingProsody(tmp_path / "peer", "theirs.dane.example", host, dns_port, certificate, certificate)
+    names = "dane.example"
+    zones = {
+        names: zone(
+            names,
+            f"""
+mine A {host}
+_xmpp-server._tcp.mine SRV 0 5 {port} mine
+_{port}._tcp.mine TLSA {tlsa(mine)}
+theirs A {host}
+_xmpp-server._tcp.theirs SRV 0 5 {peer.s2s} theirs
+_{peer.s2s}._tcp.theirs TLSA {tlsa(theirs)}
+""",
+            signed=True,
+        )
+    }
+    (peer.folder / "anchors").write_text(zones[names].anchor + "\n")
+    s2s = S2S(verify="certificate", dane=True, dns=Dns(nameservers=(f"127.0.0.1:{dns_port}",)))
+    config = federation.settings(
+        tmp_path / "ours", "mine.dane.example", s2s, tls=tls, listen={"s2s": (f"{host}:{port}",)}
+    )
+    with unbound(tmp_path / "unbound", dns_port, zones):
+        peer.start()
+        try:
+            async with federation.running(config, "romeo") as server:
+                romeo, juliet = await federation.login(server, "romeo"), await peer_login(peer)
+                await chat(juliet, romeo, "hi")  # Prosody holds against TLSA only where it connects itself
+                await chat(romeo, juliet, "hello")
+                [link] = server.federating.federation.links
+                assert (link.method, link.names["direction"]) == ("EXTERNAL", "in")
+                await abort_all()
+        finally:
+            peer.stop()
