@@ -1,4 +1,4 @@
-"""F1 with another server: what its server has acknowledged to a sender has arrived, though that server is killed."""
+"""F1 with another server: what was acknowledged has arrived, or is there after the start, whichever side is killed."""
 
 from __future__ import annotations
 
@@ -12,10 +12,13 @@ import pytest
 import trustme
 
 from tests import federation
+from tests.federated_peers import free_ports
+from tests.net.conftest import settle
 from tests.peers import ServerProcess
-from tests.raw import CLIENT, SM, ClosedError, RawClient
+from tests.raw import CLIENT, SM, ClosedError, RawClient, abort_all
 from xmpp_server.app.server import Server
 from xmpp_server.app.settings import S2S
+from xmpp_server.net import s2s_lane
 
 CYCLES = 6
 BURST = 10
@@ -104,3 +107,70 @@ async def test_what_is_acknowledged_has_arrived_when_the_sender_s_server_is_kill
     assert len(count.acknowledged) > CYCLES * BURST, f"too few to tell: {len(count.acknowledged)}"
     juliet.abort()
     await listening
+
+
+FIRST, EVERY_S = 40, 0.005
+
+
+@pytest.mark.slow
+async def test_what_the_server_of_the_recipient_has_acknowledged_survives_its_end(
+    tmp_path: Path, authority: trustme.CA, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
+    """Between servers, too, an acknowledgement covers what is committed: messages are stored there, or come back."""
+    monkeypatch.setattr(s2s_lane, "PROVED_S", 0.0)
+    [port] = free_ports("127.0.0.1", 1)
+    trust = federation.trusted(tmp_path, authority)
+    tls = federation.certificate(tmp_path / "near", authority, "localhost")
+    there = ServerProcess(
+        tmp_path / "near",
+        f'[tls]\ncertificate = "{tls.certificate}"\nkey = "{tls.key}"\n'
+        f'[limits]\noffline_messages = 10000\n[s2s]\nverify = "certificate"\ntrust = "{trust}"\n',
+        listen='[listen]\nc2s = []\nc2s_tls = ["127.0.0.1:0"]\ns2s_tls = []\ncomponent = []\nhttp = []\nhttps = []\n'
+        f's2s = ["127.0.0.1:{port}"]\n',
+    )
+    request.addfinalizer(there.kill)
+    there.start()
+    there.add_users("nurse")
+    config = federation.settings(
+        tmp_path / "far",
+        FAR,
+        S2S(verify="certificate", trust=trust, routes={"localhost": f"127.0.0.1:{port}"}),
+        tls=federation.certificate(tmp_path / "far", authority, FAR),
+    )
+    async with federation.running(config, "romeo") as server:
+        romeo = await federation.login(server, "romeo")
+        errors: list[int] = []
+        listening = asyncio.create_task(refusals(romeo, errors))
+        sent = 0
+        for _ in range(3):
+            for _ in range(FIRST):
+                romeo.send(f"<message to='nurse@localhost' type='chat' id='{sent}'><body>{sent}</body></message>")
+                sent += 1
+                await asyncio.sleep(EVERY_S)
+            there.kill()
+            there.start()
+            await asyncio.sleep(1.3)  # the back-off
+        assert server.federating is not None
+        links = server.federating.federation.links
+        romeo.send(f"<message to='nurse@localhost' type='chat' id='{sent}'><body>{sent}</body></message>")
+        await settle(lambda: any(link.established for link in links) and not any(one.unacknowledged for one in links))
+        nurse = await RawClient.login(there.c2s_tls, "nurse")
+        nurse.send("<presence/>")
+        heard: list[int] = []
+        while sent not in heard:
+            element = await nurse.until(lambda element: element.tag == CLIENT + "message")
+            heard.append(int(str(element.findtext(CLIENT + "body"))))
+        first = list(dict.fromkeys(heard))
+        assert first == sorted(first), "out of order"
+        assert set(range(sent)) <= set(heard) | set(errors)
+        assert len(first) > FIRST, "too few to tell"
+        await abort_all()
+        await listening
+
+
+async def refusals(romeo: RawClient, errors: list[int]) -> None:
+    with contextlib.suppress(ClosedError):
+        while True:
+            element = await romeo.read(60)
+            if element.get("type") == "error":
+                errors.append(int(str(element.get("id"))))

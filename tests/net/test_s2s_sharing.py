@@ -14,7 +14,7 @@ from tests.net.test_s2s import A, B, chat, pair
 from tests.raw import CLIENT, RawClient
 from xmpp_server.app.server import Server
 from xmpp_server.app.settings import S2S, Tls
-from xmpp_server.errors import Condition
+from xmpp_server.errors import Condition, StreamCondition, StreamError
 from xmpp_server.jid import JID
 from xmpp_server.net import s2s_sharing
 from xmpp_server.net.s2s import Federation
@@ -120,6 +120,29 @@ async def test_a_pair_that_the_peer_does_not_take_gets_a_stream_of_its_own(
         await speak_for_all(first, romeo, juliet)
         assert sorted(map(len, (stream.pairs for stream in streams(first)))) == [1, 1, 1]
         assert set.union(*(stream.pairs for stream in streams(first))) == ALL
+
+
+async def test_a_claim_that_ends_the_stream_of_the_others_is_not_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Some say that they answer with an error, and hang up."""
+    monkeypatch.setattr("xmpp_server.net.s2s_lane.PROVED_S", 0.0)
+    objection = S2SInStream._objection
+
+    def rude(stream: S2SInStream, claimed: Pair) -> object:
+        if stream._proofs.pairs - {claimed}:
+            raise StreamError(StreamCondition.POLICY_VIOLATION)
+        return objection(stream, claimed)
+
+    monkeypatch.setattr(S2SInStream, "_objection", rude)
+    async with pair(tmp_path, S2S(), S2S()) as (first, second):
+        romeo, juliet = await federation.login(first, "romeo"), await federation.login(second, "juliet")
+        await speak_for_all(first, romeo, juliet)
+        await speak_for_all(first, romeo, juliet)
+        links = set(federating(first).links)
+        assert sorted(map(len, (stream.pairs for stream in streams(first)))) == [1, 1, 1]
+        await speak_for_all(first, romeo, juliet)
+        assert set(federating(first).links) == links
 
 
 async def test_a_peer_that_does_not_answer_a_claim_holds_nobody_up_for_long(

@@ -231,6 +231,7 @@ class Federation:
 
     def reset(self, domain: str | None = None) -> int:
         """Cut off the links with a domain, or all; return how many. Back-off is forgotten."""
+        self._sharing.forgive()
         count = 0
         for link in tuple(self.links):
             if domain is None or domain in link.remotes:

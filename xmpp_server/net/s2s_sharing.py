@@ -10,6 +10,7 @@ from typing import Protocol, TypeAlias
 import structlog
 
 from xmpp_server.net.dns import Target
+from xmpp_server.net.runtime import LoopRuntime
 from xmpp_server.net.s2s_connect import Connector
 from xmpp_server.net.s2s_link import Link, LinkError
 from xmpp_server.net.s2s_outgoing import Outgoing
@@ -22,6 +23,10 @@ log = structlog.get_logger()
 WAIT_S = 5.0
 #: How long the peer may take to say whether it takes one more pair; it may have to ask our own server.
 CLAIM_S = 8.0
+#: How long a pair has streams of its own after a claim that came to nothing, and so have all pairs of a server that has
+#: hung up over one. So much of that is remembered.
+ALONE_S = 3600.0
+ALONE = 10_000
 
 #: A host's name or address, port, and whether TLS comes first.
 _Place: TypeAlias = tuple[str, int, bool]
@@ -33,6 +38,11 @@ class Service(Protocol):
     @property
     def policy(self) -> FederationPolicy:
         """The server, to its streams."""
+        ...
+
+    @property
+    def runtime(self) -> LoopRuntime:
+        """Time and tasks."""
         ...
 
     @property
@@ -49,6 +59,8 @@ class Sharing:
         self._connector = connector
         #: Where links are being made, each with what ends that.
         self._making: dict[_Place, asyncio.Event] = {}
+        #: Pairs, and places, that do not share, with when that began.
+        self._alone: dict[Pair | _Place, float] = {}
 
     async def link(self, pair: Pair) -> Outgoing:
         """Return a link that takes a pair's stanzas.
@@ -59,10 +71,11 @@ class Sharing:
         """
         targets = await self._connector.targets(pair.target)
         places = {_place(target) for target in targets}
-        await self._let_others_finish(places)
-        link = await self._suitable(pair, targets, places)
-        if link is not None and await self._takes(link, pair):
-            return link
+        if not (self._is_alone(pair) or any(map(self._is_alone, places))):
+            await self._let_others_finish(places)
+            link = await self._suitable(pair, targets, places)
+            if link is not None and await self._takes(link, pair):
+                return link
         made = asyncio.Event()
         for place in places:
             self._making.setdefault(place, made)
@@ -71,6 +84,13 @@ class Sharing:
         finally:
             self._making = {place: other for place, other in self._making.items() if other is not made}
             made.set()
+
+    def _is_alone(self, one: Pair | _Place) -> bool:
+        since = self._alone.get(one)
+        if since is not None and self._service.runtime.now() - since > ALONE_S:
+            del self._alone[one]
+            return False
+        return since is not None
 
     async def _let_others_finish(self, places: set[_Place]) -> None:
         made = next((self._making[place] for place in places if place in self._making), None)
@@ -107,9 +127,18 @@ class Sharing:
             async with asyncio.timeout(CLAIM_S):
                 verdict = await link.join(pair)
         except (LinkError, TimeoutError):
-            return False
+            verdict = Verdict.ERROR
         log.info("s2s-joined", verdict=verdict.value, **{**link.names, "local": pair.sender, "remote": pair.target})
-        return verdict is Verdict.VALID and link.established
+        if verdict is Verdict.VALID and link.established:
+            return True
+        if len(self._alone) >= ALONE:
+            del self._alone[next(iter(self._alone))]
+        self._alone[pair if link.open else _place(link.place)] = self._service.runtime.now()
+        return False
+
+    def forgive(self) -> None:
+        """Forget who does not share."""
+        self._alone.clear()
 
 
 def _place(target: Target) -> _Place:
