@@ -11,7 +11,6 @@ from typing import TypeVar
 from sqlalchemy import Connection, Engine, bindparam, create_engine, event, text
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.schema import CreateIndex
 
 from components.xmpp_archive.batch import reference_of
 from components.xmpp_archive.database import Condition
@@ -29,7 +28,8 @@ _ADD = str(
     .on_conflict_do_nothing()
     .compile(dialect=sqlite.dialect(paramstyle="qmark"))
 )
-_MIGRATED = 5000
+#: Pages of the journal before it is taken in: one that is written to often is then taken in once, not many times.
+_JOURNAL_PAGES = 8000
 
 
 class SqliteDatabase:
@@ -100,7 +100,8 @@ class SqliteDatabase:
         pragmas = (
             "journal_mode=WAL",
             f"synchronous={self._synchronous}",
-            "cache_size=-16384",
+            f"wal_autocheckpoint={_JOURNAL_PAGES}",
+            "cache_size=-32768",
             "foreign_keys=ON",
             "secure_delete=FAST",  # what was retracted must not stay in the file
         )
@@ -123,7 +124,7 @@ class SqliteDatabase:
         if version > VERSION:
             raise ArchiveError(f"{self._path} is of a newer version of this program")
         if version == 1:
-            _add_references(writer)
+            _bring_up_from_1(writer)
         metadata.create_all(writer)
         if self.texts is not None:
             self.texts.create(writer)
@@ -134,20 +135,20 @@ class SqliteDatabase:
         self._reader = self._engine.connect()
 
 
-def _add_references(writer: Connection) -> None:
-    """Bring version 1 up: it did not know by which ids others speak of messages."""
-    writer.exec_driver_sql("ALTER TABLE entries ADD COLUMN reference BIGINT")
-    some = (
-        "SELECT e.owner, e.id, e.stanza FROM entries e JOIN owners o ON o.number = e.owner "
-        "WHERE o.room = 0 AND e.groupchat = 0 AND (e.owner, e.id) > (?, ?) ORDER BY e.owner, e.id LIMIT ?"
+def _bring_up_from_1(writer: Connection) -> None:
+    """Copy the entries: they lay in another order, and nobody knew by which ids others speak of them."""
+    raw = writer.connection.driver_connection
+    assert raw is not None  # noqa: S101
+    raw.create_function("reference_of", 1, reference_of, deterministic=True)
+    writer.exec_driver_sql("ALTER TABLE entries RENAME TO entries_1")
+    writer.exec_driver_sql("DROP INDEX entries_by_contact")
+    metadata.create_all(writer)
+    writer.exec_driver_sql(
+        "INSERT INTO entries (owner, id, contact, resource, groupchat, stanza, reference) "
+        "SELECT owner, id, contact, resource, groupchat, stanza, CASE groupchat WHEN 0 THEN reference_of(stanza) END "
+        "FROM entries_1 ORDER BY id"
     )
-    last = (0, "")
-    while rows := writer.exec_driver_sql(some, (*last, _MIGRATED)).all():
-        values = [(reference_of(row.stanza), row.owner, row.id) for row in rows]
-        writer.exec_driver_sql("UPDATE entries SET reference = ? WHERE owner = ? AND id = ?", values)
-        last = (rows[-1].owner, rows[-1].id)
-    for index in entries.indexes:
-        writer.execute(CreateIndex(index, if_not_exists=True))
+    writer.exec_driver_sql("DROP TABLE entries_1")
 
 
 async def _on(thread: ThreadPoolExecutor, work: Callable[[], T]) -> T:

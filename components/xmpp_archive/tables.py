@@ -8,7 +8,6 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
-    ColumnElement,
     ForeignKey,
     Index,
     Integer,
@@ -16,7 +15,6 @@ from sqlalchemy import (
     String,
     Table,
     Text,
-    literal_column,
 )
 
 VERSION = 2
@@ -39,11 +37,9 @@ def _ordered(length: int) -> String:
     return String(length).with_variant(String(length, collation="C"), "postgresql")
 
 
-_REFERENCE_IS_SET: ColumnElement[bool] = literal_column("reference IS NOT NULL")
-
-#: The messages. Those of an archive are next to one another in the order of their ids, which is that of time.
-#: `reference` is `batch.reference` of the id by which others speak of a message; none in the archives of rooms, where
-#: that is `id`.
+#: The messages, one behind the other as they come: rows that lay beside those of their archive would each cost a page
+#: of the file in every batch. `reference` is `batch.reference` of the id by which others speak of a message; none in
+#: the archives of rooms, where that is `id`. It is in the index only for looking through it.
 entries = Table(
     "entries",
     metadata,
@@ -54,15 +50,7 @@ entries = Table(
     Column("groupchat", Boolean, nullable=False),
     Column("stanza", Text, nullable=False),
     Column("reference", BigInteger),
-    Index("entries_by_contact", "owner", "contact", "id"),
-    Index(
-        "entries_by_reference",
-        "owner",
-        "reference",
-        sqlite_where=_REFERENCE_IS_SET,
-        postgresql_where=_REFERENCE_IS_SET,
-    ),
-    sqlite_with_rowid=False,
+    Index("entries_by_contact", "owner", "contact", "id", "reference"),
 )
 
 #: A row of `entries`, in the order of the columns.

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from xml.etree import ElementTree as ET
 
-from sqlalchemy import Connection, delete, func, select, text, update
+from sqlalchemy import Connection, Select, delete, func, select, text, update
 
 from components.xmpp_archive import select as selecting
 from components.xmpp_archive.batch import Entry, Erasure, Item, first_id, known_as, reference, stamp, stamp_ms
@@ -22,6 +22,10 @@ _REMEMBERED = 100_000
 PURGED = 1000
 #: Messages of one id that are looked at for a retraction: the ids are the senders', who may use one twice.
 _SAME_ID = 20
+#: The latest messages with a contact among which one is looked for, in the index: a client could ask again and again.
+_LOOKED_THROUGH = 100_000
+#: Copies of what a room says come one soon after the other: among so many of that room.
+_COPIES_AMONG = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,9 +111,10 @@ class Writer:
         if name is None:
             return False
         column = entries.c
-        found = select(column.id, column.stanza).where(column.owner == owner, column.reference == name)
+        found = select(column.id, column.stanza).where(column.owner == owner)
+        found = found.where(column.id.in_(_named(owner, contact, name, _COPIES_AMONG)))
         same = [
-            *((one.id, one.stanza) for one in database.execute(found.where(column.contact == contact))),
+            *((one.id, one.stanza) for one in database.execute(found)),
             *((one[1], one[5]) for one in rows if (one[0], one[2], one[6]) == (owner, contact, name)),
         ]
         if not same:
@@ -128,7 +133,7 @@ class Writer:
             found = found.where(column.id == target)
         else:
             contact = entry.contact.partition("/")[0]
-            found = found.where(column.reference == reference(target), column.contact == contact)
+            found = found.where(column.id.in_(_named(owner, contact, reference(target), _LOOKED_THROUGH)))
         for row in database.execute(found.order_by(column.id.desc()).limit(_SAME_ID)).all():
             tombstone = bury(row.stanza, entry.retraction, stamp(stamp_ms(entry.id)))
             if tombstone is None:
@@ -158,6 +163,14 @@ class Writer:
                 self._tables.texts.forget(database, number, None)
             database.execute(delete(owners).where(owners.c.number == number))
         self._owners.pop(jid, None)
+
+
+def _named(owner: int, contact: str, name: int | None, most: int) -> Select[tuple[str]]:
+    """Return the ids of messages, among the latest `most` with a contact, that have a reference."""
+    column = entries.c
+    latest = select(column.id, column.reference).where(column.owner == owner, column.contact == contact)
+    some = latest.order_by(column.id.desc()).limit(most).subquery()
+    return select(some.c.id).where(some.c.reference == name).limit(_SAME_ID)
 
 
 def read_prefs(written: str | None) -> Prefs | None:
