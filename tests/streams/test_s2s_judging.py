@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.streams.s2s_driver import (
     FOREIGN,
@@ -18,7 +20,7 @@ from tests.streams.s2s_driver import (
 )
 from tests.streams.test_s2s_in import auth
 from xmpp_server.errors import StreamCondition
-from xmpp_server.streams.dialback import Verdict
+from xmpp_server.streams.dialback import Pair, Verdict
 from xmpp_server.streams.s2s import Rules
 from xmpp_server.streams.s2s_events import DialbackRequest, JudgeRequest, Proven
 from xmpp_server.streams.s2s_proofs import PROVEN_PAIRS
@@ -158,3 +160,49 @@ def test_where_dnssec_names_a_certificate_there_must_be_tls():
     driver.stream.must_encrypt = True
     driver.send(header(PEER, OURS, "id='s1' version='1.0'"), b"<stream:features/>")
     driver.assert_ended(StreamCondition.POLICY_VIOLATION)
+
+
+DOMAINS = (PEER, FOREIGN)
+STEPS = st.one_of(
+    st.sampled_from([header(PEER), header(FOREIGN), auth(PEER), auth(FOREIGN), auth("")]).map(
+        lambda data: ("send", data)
+    ),
+    st.sampled_from([message(domain, OURS) for domain in DOMAINS]).map(lambda data: ("send", data)),
+    st.sampled_from([result(domain, OURS) for domain in DOMAINS]).map(lambda data: ("send", data)),
+    st.tuples(st.just("judge"), st.sampled_from(DOMAINS), st.booleans()),
+    st.tuples(st.just("dialback"), st.sampled_from(DOMAINS), st.sampled_from(Verdict)),
+)
+
+
+#: As far as stanzas of the header's domain pass, by either way, or not at all.
+WAYS = st.sampled_from(
+    [
+        lambda first: [],
+        lambda first: [("judge", first, True), ("send", auth(first)), ("send", header(first))],
+        lambda first: [("judge", first, False), ("send", result(first, OURS)), ("dialback", first, Verdict.VALID)],
+    ]
+)
+
+
+@given(st.sampled_from(DOMAINS), WAYS, st.lists(STEPS, max_size=12))
+def test_whatever_happens_in_whatever_order_nobody_passes_unproven(first, way, further):
+    driver = asking(first)
+    steps = [*way(first), *further]
+    judged: dict[str, bool] = {}
+    claims = set()
+    for step in steps:
+        if step[0] == "send":
+            driver.send(step[1])
+        elif step[0] == "judge":
+            judge(driver, domain=step[1], proven=step[2])
+            judged[step[1]] = judged.get(step[1], False) or step[2]
+        else:
+            pair = Pair(step[1], OURS)
+            asked = any(request.pair == pair for request in driver.of(DialbackRequest))
+            if asked and step[2] is Verdict.VALID:
+                claims.add(step[1])
+            driver.take(driver.stream.dialback_answer(pair, step[2]))
+            driver.flush()
+        for stanza in driver.stanzas:
+            domain = stanza.sender.domainpart
+            assert judged.get(domain) or domain in claims
