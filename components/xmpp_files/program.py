@@ -19,6 +19,7 @@ from components.xmpp_files.disk import DiskStorage
 from components.xmpp_files.download import Downloads
 from components.xmpp_files.http import HttpServer, is_https
 from components.xmpp_files.index import Index
+from components.xmpp_files.intake import Intake
 from components.xmpp_files.metrics import Metrics, RelayMetrics
 from components.xmpp_files.network_disk.part import Base, NetworkDisk
 from components.xmpp_files.proxy_link import ProxyLink
@@ -102,7 +103,7 @@ class UploadPart:
         await self._index.open()
         signer = SlotSigner(signing_key(config.folder / "slots.key"))
         scanner = Scanner(config.upload.scan, config.upload.scan_timeout_s)
-        uploads = Uploads(signer, self._storage, self._index, scanner, config.http, Counter())
+        uploads = Uploads(signer, self._index, Intake(self._storage, scanner, config.http, Counter()))
         downloads = Downloads(
             self._storage, self._index, config.upload.inline_types, config.http.idle_timeout_s, self._thumbnails
         )

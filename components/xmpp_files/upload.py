@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 
 import structlog
 from aiohttp import web
@@ -13,32 +13,22 @@ from components.xmpp_files import media_types
 from components.xmpp_files.headers import answer, refuse
 from components.xmpp_files.index import Index
 from components.xmpp_files.intake import Intake, RefusedError
-from components.xmpp_files.scanner import Scanner
-from components.xmpp_files.settings import HttpSettings
 from components.xmpp_files.slots import Slot, SlotError, SlotSigner
-from components.xmpp_files.storage import Storage, StorageError
+from components.xmpp_files.storage import StorageError
 
 log = structlog.get_logger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
 class Uploads:
     """Handles PUT.
 
     A slot is verified by its signature alone; the index only hears of the file when it is stored.
     """
 
-    def __init__(
-        self,
-        signer: SlotSigner,
-        storage: Storage,
-        index: Index,
-        scanner: Scanner,
-        settings: HttpSettings,
-        running: Counter[str],
-    ) -> None:
-        self.signer = signer
-        self.index = index
-        self.intake = Intake(storage, scanner, settings, running)
+    signer: SlotSigner
+    index: Index
+    intake: Intake
 
     async def put(self, request: web.Request) -> web.StreamResponse:
         """Answer 201 when the file is on stable storage and can be read, or say why not."""

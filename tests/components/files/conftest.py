@@ -19,6 +19,7 @@ from components.xmpp_files.disk import DiskStorage
 from components.xmpp_files.download import Downloads
 from components.xmpp_files.http import HttpServer
 from components.xmpp_files.index import File, Index
+from components.xmpp_files.intake import Intake
 from components.xmpp_files.metrics import Metrics
 from components.xmpp_files.names import in_url
 from components.xmpp_files.quota import Limits
@@ -112,7 +113,7 @@ async def server(
     index = Index(tmp_path / "index.db")
     await storage.open()
     await index.open()
-    uploads = Uploads(signer, storage, index, Scanner(scan_command, 5.0), http_settings, Counter())
+    uploads = Uploads(signer, index, Intake(storage, Scanner(scan_command, 5.0), http_settings, Counter()))
     downloads = Downloads(storage, index, INLINE, http_settings.idle_timeout_s, thumbnails)
     registry = CollectorRegistry()
     http = HttpServer(http_settings, uploads, downloads, Metrics(registry))

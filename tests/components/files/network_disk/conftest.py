@@ -20,6 +20,7 @@ from components.xmpp_files.disk import DiskStorage
 from components.xmpp_files.download import Downloads
 from components.xmpp_files.http import HttpServer
 from components.xmpp_files.index import File, Index
+from components.xmpp_files.intake import Intake
 from components.xmpp_files.metrics import Metrics
 from components.xmpp_files.network_disk.actions import Actions
 from components.xmpp_files.network_disk.disk import Disk
@@ -183,7 +184,7 @@ async def server(
     await index.open()
     settings = UploadSettings(domain="upload.montague.test", max_file_bytes=1_000_000)
     http_settings = replace(http_settings, idle_timeout_s=2.0)
-    uploads = Uploads(signer, storage, index, Scanner((), 5.0), http_settings, Counter())
+    uploads = Uploads(signer, index, Intake(storage, Scanner((), 5.0), http_settings, Counter()))
     downloads = Downloads(storage, index, INLINE, http_settings.idle_timeout_s)
     stores = Stores(Access((), settings.domain), frozenset({"conference.montague.test"}), rooms.right)
     doors: list[HttpServer] = []
