@@ -21,7 +21,9 @@ from tests.peers import DOMAIN, PASSWORD, ServerProcess
 
 XMPP_BOT = Path(sys.executable).with_name("xmpp-bot")
 EXAMPLES = Path(__file__).parents[2] / "bots" / "examples"
-ACCOUNTS = 40
+ACCOUNTS = 90
+#: For what another process does; others may be at work on the machine.
+START_TIMEOUT_S = 30.0
 
 NewPerson = Callable[..., Awaitable[SlixClient]]
 
@@ -101,17 +103,28 @@ class BotProcess:
         """Count events by name."""
         return sum(one["event"] == event for one in self.events)
 
-    async def start(self, timeout_s: float = 20.0) -> BotProcess:
-        """Start, and wait until it is online."""
-        before = self.count("online")
+    def launch(self) -> None:
+        """Start."""
         with self._log.open("ab") as log:
-            self._process = subprocess.Popen(  # noqa: ASYNC220 - it takes no time that matters here
+            self._process = subprocess.Popen(
                 [str(XMPP_BOT), "run", str(self._file), "--config", str(self._config)],
                 stderr=log,
                 env={**os.environ, "PYTHONUNBUFFERED": "1"},
             )
-        await until(lambda: self.count("online") > before, lambda: self._log.read_text(), timeout_s)
+
+    async def start(self) -> BotProcess:
+        """Start, and wait until it is online."""
+        before = self.count("online")
+        self.launch()
+        await until(lambda: self.count("online") > before, self._log.read_text)
         return self
+
+    def end(self) -> int:
+        """Wait for it to end by itself; return the exit code."""
+        assert self._process is not None
+        code = self._process.wait(START_TIMEOUT_S)
+        self._process = None
+        return code
 
     def kill(self) -> None:
         """End it at once."""
@@ -174,7 +187,7 @@ async def gate(server: ServerProcess) -> AsyncIterator[Gate]:
     await gate.close()
 
 
-async def until(holds: Callable[[], bool], report: Callable[[], object], timeout_s: float) -> None:
+async def until(holds: Callable[[], bool], report: Callable[[], object], timeout_s: float = START_TIMEOUT_S) -> None:
     """Wait for what another process does."""
     try:
         async with asyncio.timeout(timeout_s):

@@ -90,7 +90,7 @@ async def test_the_moderator_puts_strangers_out(new_bot: NewBot, person: NewPers
     say(juliet, room, "poison is a word that owners may say")
     say(tybalt, room, "poison!")
     occupants = juliet.plugin["xep_0045"].get_roster
-    await until(lambda: "Tybalt" not in occupants(slixmpp.JID(room)), lambda: juliet.heard, 10.0)
+    await until(lambda: "Tybalt" not in occupants(slixmpp.JID(room)), lambda: juliet.heard)
     assert sorted(occupants(slixmpp.JID(room))) == ["Juliet", "Nurse"]
     assert retracted == ["that word is not for here"]
 
@@ -113,11 +113,11 @@ async def test_feeds_are_announced_once(new_bot: NewBot, person: NewPerson, name
         bot.kill()
         before = len(site.answers)
         await bot.start()
-        await until(lambda: len(site.answers) >= before + 2, lambda: site.answers, 10.0)
+        await until(lambda: len(site.answers) >= before + 2, lambda: site.answers)
         assert set(site.answers[before:]) == {304}
         site.items(1, 2, 3, 4)
         await juliet.hears_text("Number 4\nhttps://example.org/4", "groupchat")
-    await until(lambda: bot.count("feed_failed") > 0, lambda: bot.events, 10.0)
+    await until(lambda: bot.count("feed_failed") > 0, lambda: bot.events)
     await juliet.settle()
     told = [text for text in juliet.texts("groupchat") if text.startswith("Number")]
     assert told == [f"Number {n}\nhttps://example.org/{n}" for n in (2, 3, 4)]
@@ -132,7 +132,7 @@ async def test_a_bot_comes_back_when_the_connection_is_lost(new_bot: NewBot, per
     address = (str(juliet.custom_address[0]), int(juliet.custom_address[1]))
     await thief.online(address)
     await thief.offline()
-    await until(lambda: bot.count("online") == 2, lambda: bot.events, 20.0)
+    await until(lambda: bot.count("online") == 2, lambda: bot.events)
     juliet.say(bot.jid, "there again?")
     await juliet.hears_text("there again?")
 

@@ -12,12 +12,12 @@ from types import SimpleNamespace
 import pytest
 import trustme
 
-from tests.bots.conftest import EXAMPLES, NewBot, NewPerson
+from tests.bots.conftest import ACCOUNTS, EXAMPLES, NewBot, NewPerson
 from tests.bots.test_examples_live import in_room, open_room, say
 from tests.peers import DOMAIN, PASSWORD, need
 
 START_TIMEOUT_S = 20.0
-ACCOUNTS = 40
+
 
 _CONFIG = """\
 run_as_root = true

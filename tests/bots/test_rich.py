@@ -65,7 +65,7 @@ async def test_it_reacts_and_corrects(new_bot: NewBot, person: NewPerson, names:
     question = juliet.make_message(mto=slixmpp.JID(bot.jid), mbody="work", mtype="chat")
     question.send()
     await juliet.hears_text("done")
-    await until(lambda: len(got) == 4, lambda: got, 10.0)
+    await until(lambda: len(got) == 4, lambda: got)
     state, reaction, first, second = got
     assert state["chat_state"] == "composing"
     assert reaction["reactions"]["id"] == question["id"]
@@ -96,7 +96,7 @@ async def test_who_takes_an_owner_s_nick_while_the_bot_is_away_gets_no_rights(
     bot.kill()
     say(juliet, room.bare, "!guarded two")
     juliet.plugin["xep_0045"].leave_muc(room, "Juliet")
-    await until(lambda: "Juliet" not in muc.get_roster(room), lambda: tybalt.heard, 10.0)
+    await until(lambda: "Juliet" not in muc.get_roster(room), lambda: tybalt.heard)
     tybalt.send_presence(pto=f"{room}/Juliet")
     await until(
         lambda: {"Juliet", "Tybalt"} & set(muc.get_roster(room)) == {"Juliet"}, lambda: muc.get_roster(room), 10.0
@@ -125,7 +125,7 @@ async def test_a_new_nick_is_nobody_who_comes(
     await new_bot(next(names), file, in_room(room)).start()
     juliet.send_presence(pto=f"{room}/Giulietta")
     muc = juliet.plugin["xep_0045"]
-    await until(lambda: "Giulietta" in muc.get_roster(slixmpp.JID(room)), lambda: juliet.heard, 10.0)
+    await until(lambda: "Giulietta" in muc.get_roster(slixmpp.JID(room)), lambda: juliet.heard)
     tybalt = await person(next(names))
     await tybalt.plugin["xep_0045"].join_muc_wait(slixmpp.JID(room), "Tybalt", maxstanzas=0, timeout=10)
     await juliet.hears_text("Welcome, Tybalt", "groupchat")
