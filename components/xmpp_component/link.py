@@ -75,10 +75,12 @@ class Link(ComponentXMPP):
         self.connect()
 
     async def stop(self) -> None:
-        """End the stream; answers under way are lost."""
+        """Give the answers that are under way a moment, then end the stream."""
         self._stopping = True
         self._forget_timer()
         self.cancel_connection_attempt()
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=_CLOSE_TIMEOUT_S)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

@@ -220,6 +220,27 @@ async def test_it_ends_its_stream_when_it_stops(door: tuple[Door, str], link: Li
     assert waits.asked == []
 
 
+async def test_answers_under_way_are_sent_before_it_stops(door: tuple[Door, str], link: Link) -> None:
+    asked, go = asyncio.Event(), asyncio.Event()
+
+    async def slow(_payload: ET.Element, _sender: str) -> None:
+        asked.set()
+        await go.wait()
+
+    link.answers({"get": slow}, f"{{{NS}}}slow")
+    link.start()
+    stream = await door[0].accepted()
+    await until(lambda: link.is_ready)
+    stream.write(f"<iq type='get' id='i1' from='a@example.org/x' to='{DOMAIN}'><slow xmlns='{NS}'/></iq>")
+    await until(asked.is_set)
+    stopping = asyncio.create_task(link.stop())
+    await asyncio.sleep(0)
+    go.set()
+    assert "type='result'" in await stream.read_until("</stream:stream>")
+    stream.close()
+    await stopping
+
+
 async def test_a_refusal_is_told_and_waited_out(door: tuple[Door, str], link: Link, waits: Waits) -> None:
     error = "<stream:error><not-authorized xmlns='urn:ietf:params:xml:ns:xmpp-streams'/></stream:error></stream:stream>"
     with capture_logs() as logs:
