@@ -132,6 +132,29 @@ async def test_a_new_nick_is_nobody_who_comes(
     assert [text for text in juliet.texts("groupchat") if "Welcome" in text] == ["Welcome, Tybalt"]
 
 
+async def test_it_gets_into_a_room_with_a_password_and_back_when_put_out(
+    new_bot: NewBot, person: NewPerson, names: Iterator[str], tmp_path: Path
+) -> None:
+    file = tmp_path / "rich.py"
+    file.write_text(BOT + "\nimport xmpp_bot.rooms\nxmpp_bot.rooms.AGAIN_S = 0.5\n")
+    name = next(names)
+    juliet, room = await person(name), slixmpp.JID(f"{name}@conference.localhost")
+    muc = juliet.plugin["xep_0045"]
+    await muc.join_muc_wait(room, "Juliet", maxstanzas=0, timeout=10)
+    form = juliet.plugin["xep_0004"].make_form(ftype="submit")
+    for var, value in (("passwordprotectedroom", "1"), ("roomsecret", "o'clock")):
+        form.add_field(var=f"muc#roomconfig_{var}", value=value)
+    form.add_field(var="FORM_TYPE", ftype="hidden", value="http://jabber.org/protocol/muc#roomconfig")
+    await muc.set_room_config(room, form)
+    bot = await new_bot(next(names), file, in_room(room.bare, 'password = "o\'clock"\n')).start()
+    await until(lambda: "Nurse" in muc.get_roster(room), lambda: bot.events)
+    await muc.set_role(room, "Nurse", "none", reason="out")
+    await until(lambda: bot.count("out_of_room") == 1, lambda: bot.events)
+    await until(lambda: "Nurse" in muc.get_roster(room), lambda: bot.events)
+    say(juliet, room.bare, "!help work")
+    await juliet.hears_text("!work", "groupchat")
+
+
 async def test_without_an_upload_service_it_is_told(
     new_bot: NewBot, person: NewPerson, names: Iterator[str], tmp_path: Path
 ) -> None:
