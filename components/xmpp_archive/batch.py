@@ -125,6 +125,13 @@ def reference(name: str | None) -> int | None:
 
 def reference_of(stanza: str) -> int | None:
     """Return `reference` of the id of a message that is no groupchat, without parsing it."""
+    end = stanza.find(">")
+    if stanza.find('"', 0, end) < 0:  # nearly always; then no value can look like an attribute
+        at = stanza.find(" id='", 0, end)
+        if at < 0:
+            return None
+        name = stanza[at + 5 : stanza.find("'", at + 5)]
+        return reference(unescape(name, _QUOTES) if "&" in name else name)
     match = _MESSAGE_ID.match(stanza)
     return None if match is None else reference(unescape(match[1] or match[2] or "", _QUOTES))
 
@@ -137,9 +144,11 @@ def _is_plain(stanza: str, owner: str, ident: str, room: bool) -> bool:
     kind = _TYPE.match(stanza)
     if kind is None or kind[1] != ("groupchat" if room else "chat") or _ID.match(ident) is None:
         return False
-    if "<body>" not in stanza or any(text in stanza for text in _TELLING):
-        return False
     ids = stanza.count("stanza-id")
+    if "<body>" not in stanza:
+        return False
+    if stanza.count("urn:xmpp:") != ids and any(text in stanza for text in _TELLING):  # mostly there is but the id
+        return False
     return not ids or (ids == 1 and f"<stanza-id xmlns='{SID}' by='{owner}' id='{ident}'/>" in stanza)
 
 
