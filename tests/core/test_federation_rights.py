@@ -54,7 +54,7 @@ def test_whole_domains():
 def test_what_administrators_say_is_kept() -> None:
     world = World("a.example")
     one = rights(world)
-    world.run(one.confine(KID))
+    world.run(one.confine(KID, world.host))
     assert one.confines(KID)
     another = rights(world)
     assert not another.confines(KID)
@@ -70,6 +70,6 @@ def test_what_administrators_say_is_kept() -> None:
 def test_the_configuration_has_the_last_word() -> None:
     world = World("a.example")
     one = rights(world, "kid@a.example")
-    world.run(one.confine(KID))
+    world.run(one.confine(KID, world.host))
     assert not world.run(one.release(KID))
     assert one.confines(KID)

@@ -13,7 +13,6 @@ from xmpp_server.app.room_administration import RoomAdministration
 from xmpp_server.core.federation_rights import FederationRights
 from xmpp_server.core.host import Host
 from xmpp_server.core.provisioning import AccountExistsError
-from xmpp_server.errors import StreamCondition, StreamError
 from xmpp_server.jid import JID, JIDMalformed
 from xmpp_server.sasl.credentials import PasswordError
 from xmpp_server.storage.api import NoSuchAccountError, Storage, StorageError
@@ -87,7 +86,7 @@ class Administration:
             if await self._storage.accounts.get(jid) is None:
                 raise NoSuchAccountError(jid)
             if arguments.get("allowed") is not True:
-                await self._rights.confine(jid, lambda: _end_sessions(host, jid))
+                await self._rights.confine(jid, host)
             elif not await self._rights.release(jid):
                 raise ControlError(f"s2s.local_only of the configuration cuts {jid} off")
         return {"jid": str(jid), "allowed": not self._rights.confines(jid)}
@@ -185,13 +184,6 @@ class Administration:
         if host is None:
             raise ControlError(f"{jid.domainpart} is not served here; domains: {', '.join(self._hosts)}")
         return host, jid
-
-
-def _end_sessions(host: Host, jid: JID) -> None:
-    """Let an account's contacts and rooms elsewhere see it leave; its clients come back on their own."""
-    account = host.accounts.get(jid.localpart or "")
-    if account is not None:
-        host.sessions.end_account(account, StreamError(StreamCondition.RESET, "Your rights have changed"))
 
 
 def _text(arguments: Mapping[str, object], name: str) -> str:

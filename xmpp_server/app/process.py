@@ -61,6 +61,7 @@ async def serve(load: Callable[[], Config], started: Callable[[Server], None]) -
                 admin.offer_service(ending.ask)
                 if server.federating is not None:
                     admin.offer_domains(server.federating.remotes)
+                    admin.offer_rights(server.rights)
         try:
             reload = _Reload(server, load, notifier)
             control = await _control(server, reload)

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from xmpp_server.core.domain_rules import DomainList, PatternError
 from xmpp_server.core.domain_rules import checked as checked_domain
+from xmpp_server.errors import StreamCondition, StreamError
 from xmpp_server.jid import JID, JIDMalformed
 from xmpp_server.storage.api import Documents
+
+if TYPE_CHECKING:
+    from xmpp_server.core.host import Host
 
 #: The kind of a host's documents that hold what administrators have said: one for each account, by its localpart.
 KIND = "local-only"
@@ -71,15 +76,24 @@ class FederationRights:
         """Tell whether nobody of a domain of ours has to do with other servers."""
         return bool(self._domains) and domain in self._domains
 
-    async def confine(self, account: JID, leave: Callable[[], None] = lambda: None) -> None:
-        """Cut an account off from other servers; `leave` is called just before, to say goodbye there.
+    def said_of(self, domain: str) -> list[JID]:
+        """Return the accounts of a domain that administrators have cut off, sorted."""
+        return sorted(jid for jid in self._said if jid.domainpart == domain)
+
+    async def confine(self, account: JID, host: Host) -> None:
+        """Cut an account off from other servers.
+
+        Its sessions end just before, so that contacts and rooms elsewhere see it leave; its clients come back by
+        themselves.
 
         Raises:
             StorageError: It cannot be stored; nothing has changed.
 
         """
         await self._documents.put(*_place(account), b"")
-        leave()
+        found = host.accounts.get(account.localpart or "")
+        if found is not None:
+            host.sessions.end_account(found, StreamError(StreamCondition.RESET, "Your rights have changed"))
         self._said.add(account)
         self._accounts |= {account}
 

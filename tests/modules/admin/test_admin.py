@@ -9,6 +9,7 @@ import pytest
 from tests.modules.conftest import IM, condition
 from tests.world import Client, World
 from xmpp_server.core.domain_rules import DomainRules, Rule
+from xmpp_server.core.federation_rights import FederationRights
 from xmpp_server.errors import StreamCondition
 from xmpp_server.jid import JID
 from xmpp_server.modules.admin import Admin, AdminConfig
@@ -444,6 +445,28 @@ def test_the_lists_of_servers(world: World, admin: Client) -> None:
     assert [rules.admits(name) for name in ("england.lit", "mit.edu", "denmark.lit")] == [True, True, False]
     done(fill(admin, "edit-blacklist", blacklistjids=[]))
     assert rules.added[Rule.BLOCK] == ()
+
+
+def test_who_has_nothing_to_do_with_other_servers(world: World, admin: Client) -> None:
+    assert condition(execute(admin, "edit-local-only")) == "item-not-found"
+    rights = FederationRights(["kid@example.org"], world.storage.documents)
+    world.module(Admin).offer_rights(rights)
+    juliet = world.login(f"{JULIET}/balcony")
+    assert form(execute(admin, "edit-local-only")).values("accountjids") == ()
+    done(fill(admin, "edit-local-only", accountjids=[JULIET]))
+    assert rights.confines(JID.parse(JULIET))
+    assert juliet.transport.closed
+    assert form(execute(admin, "edit-local-only")).values("accountjids") == (JULIET,)
+    for jid, expected in (
+        ("nobody@example.org", "There is no account nobody@example.org"),
+        ("romeo@elsewhere.example", "romeo@elsewhere.example is not of example.org"),
+        ("admin@example.org", "Not to yourself: this session would end"),
+    ):
+        assert flaw(fill(admin, "edit-local-only", accountjids=[JULIET, jid])) == expected
+    assert rights.said_of(HOST) == [JID.parse(JULIET)]
+    done(fill(admin, "edit-local-only", accountjids=[]))
+    assert not rights.confines(JID.parse(JULIET))
+    assert rights.confines(JID.parse("kid@example.org"))  # so says the configuration
 
 
 def test_idle_is_a_matter_of_configuration() -> None:

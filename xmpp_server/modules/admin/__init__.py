@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 import msgspec
 
 from xmpp_server.core.domain_rules import DomainRules
+from xmpp_server.core.federation_rights import FederationRights
 from xmpp_server.core.host import Host
 from xmpp_server.core.module import Module, Xep
 from xmpp_server.errors import Condition, StanzaError
@@ -18,6 +19,7 @@ from xmpp_server.modules.admin.greetings import Greetings
 from xmpp_server.modules.admin.insight import InsightCommands
 from xmpp_server.modules.admin.lists import ListCommands
 from xmpp_server.modules.admin.logins import Logins
+from xmpp_server.modules.admin.rights import RightsCommands
 from xmpp_server.modules.admin.service import ServiceCommands
 from xmpp_server.modules.commands import Command, Commands, Stage
 
@@ -68,6 +70,11 @@ class Admin(Module):
     def offer_domains(self, rules: DomainRules) -> None:
         """Add the editing of the blacklist and the whitelist, for a server that talks to others."""
         for command in DomainCommands(rules).commands(self.is_admin):
+            self._engine.add(command)
+
+    def offer_rights(self, rights: FederationRights) -> None:
+        """Add the editing of who has to do with others, for a server that talks to others."""
+        for command in RightsCommands(self._host, rights).commands(self.is_admin):
             self._engine.add(command)
 
     def offer_service(self, stop: Callable[[bool], None]) -> None:
