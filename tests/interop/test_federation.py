@@ -265,17 +265,36 @@ async def test_disco_and_rooms(signed, names, authority, tmp_path):
             answer = await client.iq(ask.format("info", target))
             assert answer.get("type") == "result", ET.tostring(answer)
             assert answer.get("from") == target
-        for room in (f"x@conference.{signed.peer.domain}", f"x@conference.{domain}"):
-            await join(juliet if signed.peer.domain in room else romeo, room)
-            await join(romeo if signed.peer.domain in room else juliet, room)
-            romeo.send(f"<message to='{room}' type='groupchat'><body>all</body></message>")
-            heard = await juliet.until(lambda element: element.findtext(CLIENT + "body") == "all")
-            assert heard.get("from", "").startswith(f"{room}/romeo")
-        if signed.peer.name == "ejabberd":  # XEP-0220 §2.6; Prosody does not say that a failed claim ends no stream
-            assert server.federating is not None
-            [shared] = [one.stream.pairs for one in server.federating.federation.links if isinstance(one, Outgoing)]
-            theirs, our_rooms = signed.peer.domain, f"conference.{domain}"
-            assert {Pair(domain, theirs), Pair(domain, f"conference.{theirs}"), Pair(our_rooms, theirs)} <= shared
+        await talk_in_rooms(server, signed.peer, romeo, juliet)
+
+
+async def test_rooms_with_dialback(unsigned, names, tmp_path):
+    """Each pair is proven for itself, on a shared stream or on one of its own."""
+    async with ours(tmp_path, names, S2S(), None) as server:
+        romeo, juliet = await federation.login(server, "romeo"), await peer_login(unsigned.peer)
+        await come_online(romeo, juliet)
+        await chat(romeo, juliet, "hi")
+        await talk_in_rooms(server, unsigned.peer, romeo, juliet)
+
+
+async def talk_in_rooms(server: Server, peer: Peer, romeo: RawClient, juliet: RawClient) -> None:
+    """Both join a room of the peer's and one of ours, and hear each other."""
+    domain = next(iter(server.hosts))
+    for room in (f"x@conference.{peer.domain}", f"x@conference.{domain}"):
+        await join(juliet if peer.domain in room else romeo, room)
+        await join(romeo if peer.domain in room else juliet, room)
+        romeo.send(f"<message to='{room}' type='groupchat'><body>all</body></message>")
+        heard = await juliet.until(lambda element: element.findtext(CLIENT + "body") == "all")
+        assert heard.get("from", "").startswith(f"{room}/romeo")
+    if peer.name == "ejabberd":  # XEP-0220 §2.6; Prosody does not say that a failed claim ends no stream
+        assert server.federating is not None
+        outgoing = [link for link in server.federating.federation.links if isinstance(link, Outgoing)]
+        [shared] = [link.stream.pairs for link in outgoing if link.stream.pairs]
+        assert {
+            Pair(domain, peer.domain),
+            Pair(domain, f"conference.{peer.domain}"),
+            Pair(f"conference.{domain}", peer.domain),
+        } <= shared
 
 
 async def test_occupants_from_elsewhere_hear_that_the_server_stops(signed, names, authority, tmp_path):
