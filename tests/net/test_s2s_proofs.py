@@ -180,6 +180,24 @@ async def test_dialback_where_dnssec_is_silent(tmp_path, names):
         assert {method for _, method in servers.methods()} == {"dialback"}
 
 
+@pytest.mark.parametrize(("host", "shared"), [(B, True), ("other.test", False)])
+async def test_a_stream_to_a_host_is_no_way_to_another_whose_certificate_is_not_there(tmp_path, names, host, shared):
+    """XEP-0220 §2.6 on a stream that is there, but only where the records of DNSSEC are the same."""
+    async with two(tmp_path, names, S2S(dane=True)) as servers:
+        servers.publish(B, tlsa(servers.certificates[B]))
+        romeo, juliet = await servers.clients()
+        await chat(romeo, juliet, "hi")
+        port = servers.ports[B]
+        names.records[f"_xmpp-server._tcp.conference.{B}", "SRV"] = [f"0 5 {port} {host}."]
+        names.records["other.test", "A"] = [HOSTS[B]]
+        names.records[f"_{port}._tcp.other.test", "TLSA"] = [tlsa(servers.certificates[A])]
+        query = "<query xmlns='http://jabber.org/protocol/disco#info'/>"
+        answer = await romeo.iq(f"<iq type='get' id='i' to='conference.{B}'>{query}</iq>")
+        assert answer.get("type") == ("result" if shared else "error")
+        links = servers.servers[A].federating.federation.links
+        assert len([link for link in links if isinstance(link, Outgoing)]) == 1
+
+
 async def test_what_dnssec_refutes(tmp_path, names):
     """RFC 7673 §3.3: an answer that does not validate is no reason to go on without."""
     async with two(tmp_path, names, S2S(dane=True)) as servers:

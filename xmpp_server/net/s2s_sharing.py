@@ -116,8 +116,8 @@ class Sharing:
         if pair.target in link.remotes:
             return True
         place = link.place
-        if any(target.secure and not place.secure for target in targets):  # its certificate has not been held against
-            return False  # what DNSSEC says of that domain
+        if any(target.secure for target in targets):  # what DNSSEC says of one host is no proof of another
+            places = {_place(target) for target in targets} if place.secure else frozenset()
         if _place(place) not in places and (link.peer, place.port, place.direct_tls) not in places:
             return False
         return self._service.policy.rules.dialback or link.proves(pair.target)
