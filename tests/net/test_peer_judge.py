@@ -104,10 +104,10 @@ async def test_a_domain_that_says_it_has_no_server(names, authority, judge):
 
 
 async def test_dns_that_fails(names, authority, judge, resolver):
-    """It may be the attacker who keeps the records from us: dialback is left."""
+    """It may be the attacker who keeps the records from us."""
     place(names, "x.example", NOT_MINE)
     names.bogus = {"_5269._tcp.x.example"}
-    assert await judge.judge_client(authority.issue(name(DOMAIN)), DOMAIN) is UNPROVEN
+    assert await judge.judge_client(authority.issue(name(DOMAIN)), DOMAIN) is REFUSED
     with pytest.raises(LookupFailedError):
         await judge.association(Target("x.example", 5269, False, True))
 
@@ -116,7 +116,7 @@ async def test_dns_that_hangs(names, authority, judge, monkeypatch):
     monkeypatch.setattr(peer_judge, "JUDGE_S", 0.05)
     monkeypatch.setattr(lookup, "LOOKUP_S", 0.5)
     names.close()
-    assert await judge.judge_client(authority.issue(name(DOMAIN)), DOMAIN) is UNPROVEN
+    assert await judge.judge_client(authority.issue(name(DOMAIN)), DOMAIN) is REFUSED
 
 
 async def test_few_are_judged_at_one_time(names, authority, judge, monkeypatch):
@@ -124,8 +124,15 @@ async def test_few_are_judged_at_one_time(names, authority, judge, monkeypatch):
     place(names, "x.example")
     chain = authority.issue(name(DOMAIN))
     first, second = await asyncio.gather(judge.judge_client(chain, DOMAIN), judge.judge_client(chain, DOMAIN))
-    assert (first, second) == (PROVEN, UNPROVEN)
+    assert (first, second) == (PROVEN, REFUSED)
     assert await judge.judge_client(chain, DOMAIN) is PROVEN
+
+
+async def test_who_cannot_be_judged_without_dnssec_is_left_to_dialback(authority, names, clock, monkeypatch):
+    monkeypatch.setattr(peer_judge, "AT_ONCE", 0)
+    plain = Resolver([f"127.0.0.1:{names.port}"], now=clock)
+    judge = Judge(PeerTrust([authority.certificate]), plain, Posh(lambda: nothing, now=clock))
+    assert await judge.judge_client(unknown(), DOMAIN) is UNPROVEN
 
 
 async def test_what_there_is_to_ask(authority, names, clock):

@@ -69,16 +69,20 @@ class Judge:
         return standing
 
     async def judge_client(self, chain: Sequence[bytes], domain: str) -> Standing:
-        """Judge a server that has connected to us and says that it is `domain`."""
+        """Judge a server that has connected to us and says that it is `domain`.
+
+        Where DNSSEC has a say, and what it says is not to be had now, that counts as a refusal.
+        """
+        undecided = Standing.REFUSED if self._resolver.validated else Standing.UNPROVEN
         if self._judging >= AT_ONCE:
-            return Standing.UNPROVEN
+            return undecided
         self._judging += 1
         try:
             async with asyncio.timeout(JUDGE_S):
                 return await self._judge_client(chain, domain)
         except (TimeoutError, LookupFailedError, NoServerError) as error:
             log.info("peer-not-judged", domain=domain, reason=str(error) or type(error).__name__)
-            return Standing.UNPROVEN
+            return undecided
         finally:
             self._judging -= 1
 

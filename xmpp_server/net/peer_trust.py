@@ -35,7 +35,7 @@ class Standing(Enum):
     PROVEN = auto()
     #: It proves nothing; dialback may make up for that.
     UNPROVEN = auto()
-    #: The domain says that its certificate is another one (RFC 7673 §3.4).
+    #: The domain says that its certificate is another one (RFC 7673 §3.4), or what it says cannot be known.
     REFUSED = auto()
 
 
