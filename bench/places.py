@@ -47,8 +47,11 @@ class Places:
         return servers
 
     @contextlib.contextmanager
-    def open(self, step: Step, leave_out: LeaveOut) -> Iterator[list[Subject]]:
-        """Bring up what a step wants besides; it is gone afterwards."""
+    def open(self, step: Step, running: Sequence[Server], leave_out: LeaveOut) -> Iterator[list[Subject]]:
+        """Yield what a step is measured on: what runs all the time, or what is there for this step alone."""
+        if step.place is Place.ALONE:
+            yield [Subject([server]) for server in running]
+            return
         subjects: list[Subject] = []
         try:
             for kind in self._kinds:

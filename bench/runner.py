@@ -56,12 +56,12 @@ class Runner:
         self._tls.verify_mode = ssl.CERT_NONE
         self._folder = tempfile.TemporaryDirectory(prefix="xmpp-bench-")
         self._places = Places(Path(self._folder.name), kinds)
-        self._kinds = kinds
+        self._files = 0
         self.servers: list[Server] = []
 
     def run(self) -> Results:
         """Measure everything; servers and files are gone afterwards, also after an error."""
-        raise_file_limit(self._most_sessions() * max(len(self._kinds), 1) + _SPARE_FILES)
+        self._files = raise_file_limit(self._most_sessions() + _SPARE_FILES)
         os.sched_setaffinity(0, {self._places.generator_core})
         gc.disable()  # nothing here makes many cycles, and a collection would look like a stall
         try:
@@ -190,11 +190,13 @@ class Runner:
                 self._say(f"sign-in: {name} {figures['cpu_ms']} CPU-ms each")
 
     def _step(self, step: Step) -> None:
-        if step.place is Place.ALONE:
-            self._measure(step, [Subject([server]) for server in self.servers])
-            return
-        with self._places.open(step, partial(self._leave_out, step.name)) as subjects:
-            self._measure(step, subjects)
+        with self._places.open(step, self.servers, partial(self._leave_out, step.name)) as subjects:
+            if step.sessions * len(subjects) + _SPARE_FILES <= self._files:
+                self._measure(step, subjects)
+                return
+            self.results.notes.append(f"{step.name}: one server after the other, for want of open files (ulimit -n)")
+            for subject in subjects:
+                self._measure(step, [subject])
 
     def _measure(self, step: Step, subjects: Sequence[Subject]) -> None:
         crowds: list[tuple[Subject, Crowd]] = []
@@ -295,8 +297,8 @@ class Runner:
         print(f"{time.strftime('%H:%M:%S')} {text}", file=sys.stderr, flush=True)
 
 
-def raise_file_limit(needed: int) -> None:
-    """Let this process and the servers open `needed` files; raises ServerError if that is not allowed."""
+def raise_file_limit(needed: int) -> int:
+    """Let this process and the servers open `needed` files; return how many. Raises ServerError if they may not."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = max(needed, 65_536)
     for limits in ((wanted, max(hard, wanted)), (hard, hard)):
@@ -308,3 +310,4 @@ def raise_file_limit(needed: int) -> None:
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft < needed:
         raise ServerError(f"{needed} open files are needed, {soft} allowed: raise it with ulimit -n, or as root")
+    return soft
