@@ -12,7 +12,7 @@ from pathlib import Path
 
 import aiohttp
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from prometheus_client import CollectorRegistry
 
 from components.xmpp_files.disk import DiskStorage
@@ -36,7 +36,8 @@ OWNER = "romeo@montague.tld"
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "slow: takes more than ten seconds")
-    settings.register_profile("patient", deadline=None)  # other suites may be at work on this machine
+    # Other suites may be at work on this machine.
+    settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
     settings.load_profile("patient")
 
 
