@@ -16,6 +16,7 @@ from tests.raw import SM
 from xmpp_server.app.settings import S2S
 from xmpp_server.jid import JID
 from xmpp_server.net import s2s, s2s_acknowledgement, s2s_lane
+from xmpp_server.net.s2s_acknowledgement import Acknowledgements
 from xmpp_server.stanzas import message
 from xmpp_server.streams.events import Ended
 
@@ -158,3 +159,30 @@ async def test_what_a_peer_has_not_acknowledged_is_not_acknowledged_here(
         peer.abort()
         heard = [await romeo.until(lambda one: one.get("id") == "n" or one.tag == SM + "a") for _ in range(2)]
         assert [(one.get("type"), one.get("h")) for one in heard] == [("error", None), (None, "3")]
+
+
+@pytest.mark.parametrize("closing", ["peer", "ours"])
+async def test_what_is_safe_is_acknowledged_before_a_stream_ends(
+    tmp_path: Path, certificates: dict[str, object], monkeypatch: pytest.MonkeyPatch, closing: str
+) -> None:
+    """XEP-0198 §4: so that it is not sent again, whoever ends the stream in good order."""
+    monkeypatch.setattr(s2s_lane, "PROVED_S", 0.0)
+    either = S2S(trust=str(certificates.pop("trust")))
+    async with pair(tmp_path, either, either, **certificates) as (first, second):
+        romeo, juliet = await federation.login(first, "romeo"), await federation.login(second, "juliet")
+        await chat(romeo, juliet, "before")
+        assert first.federating is not None
+        assert second.federating is not None
+        [link], [peer] = first.federating.federation.links, second.federating.federation.links
+        await settle(lambda: not link.unacknowledged)
+        assert peer._acknowledgements is not None
+        with monkeypatch.context() as patch:  # the peer answers no request
+            patch.setattr(Acknowledgements, "take", lambda self, element, now: None)
+            for number in range(3):
+                romeo.send(f"<message to='{juliet.jid}' id='{number}'><body>?</body></message>")
+            heard = [await juliet.until(lambda element: element.tag == CLIENT_TAG + "message") for _ in range(3)]
+        assert [one.get("id") for one in heard] == ["0", "1", "2"]
+        assert link.unacknowledged == 3
+        (peer if closing == "peer" else link).close(None)
+        await settle(lambda: link not in first.federating.federation.links)
+        await chat(romeo, juliet, "after")  # and nothing before it

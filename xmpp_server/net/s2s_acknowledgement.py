@@ -109,6 +109,11 @@ class Acknowledgements:
         if len(self._sent) and (confirmed or complete):  # one who answers without having got on is asked later
             self.request(now)
 
+    def farewell(self) -> None:
+        """Tell what is safe so far before the stream ends, lest it be sent again."""
+        self._ledger.told = self._ledger.safe
+        self._answer(self._ledger.told)
+
     def clear(self) -> list[Stanza]:
         """Return what the peer may not have got, oldest first, and forget it; `let_go` once it is somewhere else."""
         self._bytes = 0

@@ -98,7 +98,7 @@ class Service(Protocol):
 class Link(Driver):
     """One connection with another server."""
 
-    __slots__ = ("_acknowledgements", "_service", "last_used", "method", "since")
+    __slots__ = ("_acknowledgements", "_parted", "_service", "last_used", "method", "since")
 
     def __init__(self, service: Service, stream: Stream) -> None:
         super().__init__(service.runtime, stream)
@@ -107,6 +107,8 @@ class Link(Driver):
         self.method = ""
         #: XEP-0198, once enabled.
         self._acknowledgements: Acknowledgements | None = None
+        #: Our side of the stream has ended, or is about to: nothing of XEP-0198 follows.
+        self._parted = False
         self.since = self.last_used = self._now()
 
     @property
@@ -184,6 +186,7 @@ class Link(Driver):
     def close(self, error: StreamError | None) -> None:
         """End the stream from our side."""
         if self._connection is not None:
+            self._part()
             self._service.ending(self)
             self._close_stream(error)
 
@@ -265,13 +268,24 @@ class Link(Driver):
 
     def _count(self, announcement: bytes) -> None:
         """Write what enables XEP-0198 (§3), and count from there on."""
-        self._acknowledgements = Acknowledgements(self.write)
+        self._acknowledgements = Acknowledgements(self._say)
         self.write(announcement)
+
+    def _say(self, data: bytes) -> None:
+        if not self._parted:
+            self.write(data)
+
+    def _part(self) -> None:
+        """Acknowledge what is safe before our side of the stream ends, lest the peer send it again (XEP-0198 §4)."""
+        if self._acknowledgements is not None and not self._parted:
+            self._acknowledgements.farewell()
+        self._parted = True
 
     def _fail(self, error: StreamError) -> None:
         self.close(error)
 
     def _ended(self, event: Ended) -> None:
+        self._part()
         self._service.ending(self)
 
 
