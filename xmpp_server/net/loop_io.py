@@ -7,6 +7,8 @@ from typing import Protocol
 
 #: Bytes taken from a socket at once. asyncio's own 256 KiB a read costs an mmap and its page faults every time.
 RECEIVE_BUFFER_BYTES = 65536
+#: Connections that are flushed in one turn of the loop: some milliseconds of system calls.
+AT_ONCE = 500
 
 
 class Flushable(Protocol):
@@ -36,5 +38,9 @@ class LoopIO:
     def _flush(self) -> None:
         dirty = self._dirty
         self._dirty = []
+        if len(dirty) > AT_ONCE:  # a message to thousands: others are heard in between
+            self._dirty = dirty[AT_ONCE:]
+            del dirty[AT_ONCE:]
+            self.loop.call_soon(self._flush)
         for connection in dirty:
             connection.flush()
