@@ -79,12 +79,13 @@ async def leave_waiting(_request: web.Request) -> None:
 
 
 async def _body(request: web.Request) -> AsyncIterator[bytes]:
-    await _continue(request)
+    await go_on(request)
     async for chunk in request.content.iter_any():
         yield chunk
 
 
-async def _continue(request: web.Request) -> None:
+async def go_on(request: web.Request) -> None:
+    """Tell a client that waits for it to send the body."""
     if request.headers.get("Expect", "").lower() == "100-continue":
         await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         request.writer.output_size = 0  # not part of the answer

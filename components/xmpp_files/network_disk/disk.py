@@ -29,6 +29,7 @@ T = TypeVar("T")
 log = structlog.get_logger(__name__)
 
 _FREED_AT_ONCE = 200
+_LONGEST_SHARE_S = 10 * 366 * 86_400
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,6 +222,8 @@ class Disk:
 
     async def share(self, who: str, entry_id: int, recipient: str, now: int, keep_s: int) -> Share:
         """Make a link for an entry; `keep_s` 0 is as long as shares may be."""
+        if keep_s > _LONGEST_SHARE_S:
+            raise DiskError(Reason.BAD, "Nothing is shared for so long: leave the time out")
         most = self.settings.share_s
         lasts = min(keep_s or most, most) if most else keep_s
         until = now + lasts if lasts else None

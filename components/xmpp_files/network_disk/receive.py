@@ -16,6 +16,7 @@ from components.xmpp_files.intake import Intake, RefusedError
 from components.xmpp_files.network_disk.disk import Disk
 from components.xmpp_files.network_disk.errors import DiskError, Reason
 from components.xmpp_files.network_disk.sessions import Session
+from components.xmpp_files.upload import go_on
 
 log = structlog.get_logger(__name__)
 
@@ -46,6 +47,7 @@ class Receiver:
         if request.content_type != "multipart/form-data":
             raise RefusedError(415, "This is no form with files")
         try:
+            await go_on(request)
             reader = await request.multipart()
             fields, part = await self._fields(reader)
             if not session.is_own(fields.get("csrf", "")):
@@ -109,10 +111,10 @@ class Receiver:
         try:
             with self.intake.turn(self.disk.signer.uploader(session.jid)):
                 size = await self.intake.store(file.id, _chunks(part), most=most)
+            entry = await self.disk.settle(session.jid, file, folder, name, size, now)
         except BaseException:
             await asyncio.shield(self.disk.give_back(file))
             raise
-        entry = await self.disk.settle(session.jid, file, folder, name, size, now)
         log.info("disk-put", user=session.jid, store=store, file=file.id[:6], size=size, entry=entry.id)
         return size
 

@@ -17,6 +17,7 @@ from slixmpp import JID, Iq
 from slixmpp.exceptions import IqError, IqTimeout
 
 from components.xmpp_component.link import Link
+from components.xmpp_files.network_disk.addresses import bare_jid
 from components.xmpp_files.network_disk.errors import DiskError, Reason
 from components.xmpp_files.network_disk.stores import Right
 
@@ -125,7 +126,11 @@ class LinkAsker:
         except IqError as error:
             raise RoomError(_condition(error.iq)) from None
         items = answer.xml.iterfind(f"{{{NS_ADMIN}}}query/{{{NS_ADMIN}}}item")
-        return [JID(item.get("jid", "")).bare for item in items if item.get("affiliation") == affiliation]
+        listed = [item.get("jid", "") for item in items if item.get("affiliation") == affiliation]
+        try:
+            return [bare_jid(jid) for jid in listed]
+        except DiskError:
+            raise RoomError("malformed") from None
 
 
 def _condition(iq: Iq) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections import Counter
 from collections.abc import AsyncIterator
@@ -162,6 +163,11 @@ class Browser:
             self._csrf = page.partition('name="csrf" value="')[2].partition('"')[0]
             assert self._csrf
         return self._csrf
+
+
+def listed(page: str) -> list[str]:
+    """What a page lists."""
+    return re.findall(r'<a href="[^"]+" class="(?:folder|file)">([^<]+)</a>', page)
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import contextlib
 from xml.etree import ElementTree as ET
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from components.xmpp_component.errors import RequestError
@@ -134,8 +134,7 @@ async def test_forms_are_bounded(commands):
 
 
 @given(session=st.one_of(st.text(max_size=60), st.binary(max_size=60).map(lambda data: data.hex())))
-async def test_no_session_breaks_it(session):
-    link = Link("upload.montague.test", Server(secret="secret"))
-    commands = Commands(link, [Command("echo", "Echo", echo)], lambda: 0.0)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])  # it has no memory: that is what it is about
+async def test_no_session_breaks_it(commands, session):
     with contextlib.suppress(RequestError):
         assert (await commands.answer(request("echo", "next", session), ROMEO)).get("status") == "executing"

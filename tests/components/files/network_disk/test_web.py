@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 import time
 
@@ -12,13 +11,7 @@ from msgspec.structs import replace
 from components.xmpp_files.network_disk.settings import DiskSettings
 from components.xmpp_files.network_disk.stores import Right
 from components.xmpp_files.quota import Limits
-from tests.components.files.conftest import until
-from tests.components.files.network_disk.conftest import JULIET, ROMEO, ROOM
-
-
-def names(text: str) -> list[str]:
-    """What a page lists."""
-    return re.findall(r'<a href="[^"]+" class="(?:folder|file)">([^<]+)</a>', text)
+from tests.components.files.network_disk.conftest import JULIET, ROMEO, ROOM, listed
 
 
 class TestLogin:
@@ -109,27 +102,27 @@ class TestPages:
         path, seen = "/disk/", []
         while path:
             page = (await romeo.get(path)).text
-            seen += names(page)
+            seen += listed(page)
             more = re.search(r'<a href="([^"]+)" id="more">', page)
             path = more[1].replace("&amp;", "&") if more else ""
         assert seen == ["Uploads", "Photos", *(f"file {number:02}" for number in range(12))]
 
     async def test_files_are_put_renamed_moved_and_deleted(self, server, romeo):
         answer = await romeo.put(("a.txt", b"one"), ("b.txt", b"two"))
-        assert names(answer.text) == ["Uploads", "a.txt", "b.txt"]
+        assert listed(answer.text) == ["Uploads", "a.txt", "b.txt"]
         await romeo.do("make-folder", store=ROMEO, folder="0", name="Letters")
         page = (await romeo.get("/disk/")).text
         entry = re.findall(r'name="items" value="e(\d+)" aria-label="a.txt"', page)[0]
         answer = await romeo.do("rename", entry=entry, name="balcony.txt")
         assert "<h1>balcony.txt</h1>" in answer.text
         answer = await romeo.do("move", store=ROMEO, items=f"e{entry}", to="/Letters")
-        assert names(answer.text) == ["balcony.txt"]
+        assert listed(answer.text) == ["balcony.txt"]
         answer = await romeo.get(f"/disk/get/{entry}/balcony.txt")
         assert (answer.text, answer.headers["Content-Disposition"].partition(";")[0]) == ("one", "inline")
         assert "sandbox" in answer.headers["Content-Security-Policy"]
         folder = re.findall(r'folder=(\d+)" class="folder">Letters', (await romeo.get("/disk/")).text)[0]
         await romeo.do("delete", items=f"e{folder}", store=ROMEO, folder="0")
-        assert names((await romeo.get("/disk/")).text) == ["Uploads", "b.txt"]
+        assert listed((await romeo.get("/disk/")).text) == ["Uploads", "b.txt"]
         assert len(server.files()) == 1
         assert await server.used() == 3
 
@@ -151,7 +144,7 @@ class TestPages:
         await romeo.do("uploads", items=f"u{kept.id}", to="/", do="move")
         await romeo.do("uploads", items=f"u{gone.id}", to="/", do="delete")
         assert "kept.jpg" not in (await romeo.get("/disk/uploads")).text
-        assert names((await romeo.get("/disk/")).text) == ["Uploads", "kept.jpg"]
+        assert listed((await romeo.get("/disk/")).text) == ["Uploads", "kept.jpg"]
         assert (await server.disk.index.get(kept.id)).expires is None
         assert (await stranger.get(f"/{kept.id}/kept.jpg")).status == 200  # chats go on leading to it
         assert (await stranger.get(f"/{gone.id}/gone.jpg")).status == 404
@@ -207,6 +200,11 @@ class TestShares:
         await romeo.do("delete", items=f"e{entry}", store=ROMEO, folder="0")
         assert (await stranger.get(link)).status == 404
 
+    async def test_nothing_is_shared_for_centuries(self, server, romeo):
+        entry = await server.stored("x.txt")
+        assert (await romeo.do("share", entry=str(entry), hours="9" * 15)).status == 400
+        assert (await romeo.get("/disk/shares")).status == 200
+
     async def test_a_forged_token_leads_nowhere(self, server, romeo, stranger):
         entry = await server.stored("x.txt")
         link = await self.shared(romeo, entry)
@@ -220,122 +218,6 @@ class TestShares:
         assert "send the link yourself" in answer.text  # there is no XMPP server here
         assert "x.txt" in (await juliet.get("/disk/shared")).text
         assert "x.txt" not in (await romeo.get("/disk/shared")).text
-
-
-class TestHostile:
-    async def test_no_form_of_another_site_does_anything(self, server, romeo):
-        entry = await server.stored("x.txt")
-        csrf = await romeo.csrf()
-        fields = {"items": f"e{entry}", "store": ROMEO, "folder": "0"}
-        for headers in ({"Origin": "https://evil.test"}, {"Origin": "null"}, {"Sec-Fetch-Site": "cross-site"}):
-            assert (await romeo.post("/disk/do/delete", headers, csrf=csrf, **fields)).status == 403
-        for forged in ("", "0" * 64, csrf[:-1], "ü"):
-            assert (await romeo.post("/disk/do/delete", None, csrf=forged, **fields)).status == 403
-            assert (await romeo.put(("y.txt", b"y"), csrf=forged or "0")).status == 403
-        assert len(server.files()) == 1
-        assert names((await romeo.get("/disk/")).text) == ["Uploads", "x.txt"]
-
-    async def test_the_token_of_one_session_is_not_anothers(self, server, romeo, juliet):
-        assert (await romeo.put(("y.txt", b"y"), csrf=await juliet.csrf())).status == 403
-
-    async def test_the_files_of_others_are_out_of_reach(self, server, romeo, juliet):
-        entry = await server.stored("x.txt")
-        folder = (await server.disk.make_folder(ROMEO, ROMEO, 0, "Photos", 1)).id
-        upload = await server.upload()
-        for path in (f"/disk/entry/{entry}", f"/disk/get/{entry}/x.txt", f"/disk/?store={ROMEO}"):
-            assert (await juliet.get(path)).status == 403
-        assert (await juliet.get(f"/disk/?folder={folder}")).status == 404
-        tries = [
-            ("delete", {"items": f"e{entry}", "store": ROMEO}),
-            ("delete", {"items": f"u{upload.id}", "store": JULIET}),
-            ("rename", {"entry": str(entry), "name": "mine"}),
-            ("move", {"items": f"e{entry}", "store": JULIET, "to": "/"}),
-            ("uploads", {"items": f"u{upload.id}", "to": "/", "do": "move"}),
-            ("share", {"entry": str(entry)}),
-            ("make-folder", {"store": ROMEO, "folder": "0", "name": "x"}),
-            ("make-folder", {"store": JULIET, "folder": str(folder), "name": "x"}),
-        ]
-        for action, fields in tries:
-            assert (await juliet.do(action, **fields)).status in (403, 404), action
-        assert (await juliet.put(("y", b"y"), store=ROMEO)).status == 403
-        assert (await juliet.put(("y", b"y"), store=JULIET, folder=str(folder))).status == 404
-        assert len(server.files()) == 2
-        assert await server.used(JULIET) == 0
-
-    @pytest.mark.parametrize(
-        "name", ["..", ".", "a/b", "../../etc/passwd", "a\\b", "\x00", "\u202etxt.exe", "x" * 181, " "]
-    )
-    async def test_names_that_are_none_are_refused(self, server, romeo, name):
-        assert (await romeo.do("make-folder", store=ROMEO, folder="0", name=name)).status == 400
-
-    async def test_names_of_files_that_are_put_are_tamed(self, server, romeo):
-        answer = await romeo.put(("../../etc/passwd", b"x"), ("C:\\boot.ini", b"x"), ("cafe\u0301", b"x"))
-        assert names(answer.text) == ["Uploads", "boot.ini", "caf\u00e9", "passwd"]
-
-    async def test_files_of_one_name_put_at_one_time_all_stay(self, server, romeo):
-        answers = await asyncio.gather(*(romeo.put(("x.txt", str(number).encode())) for number in range(4)))
-        assert {answer.status for answer in answers} == {200}
-        assert names((await romeo.get("/disk/")).text) == ["Uploads", "x (2).txt", "x (3).txt", "x (4).txt", "x.txt"]
-        assert sorted(path.read_text() for path in server.files()) == ["0", "1", "2", "3"]
-
-    async def test_too_many_at_one_time_are_refused(self, server, romeo):
-        server.uploads.intake.running.update({server.disk.signer.uploader(ROMEO): 4})
-        assert (await romeo.put(("x.txt", b"x"))).status == 503
-        assert await server.used() == 0
-
-    async def test_a_large_file_is_refused(self, server, romeo):
-        assert (await romeo.put(("x.txt", bytes(1_000_001)))).status in (413, 507)
-        assert (await server.used(), server.files(), server.parts()) == (0, [], [])
-
-    async def test_a_full_disk_leaves_no_trace(self, server, romeo, monkeypatch):
-        def full(_handle: int, _data: bytes) -> int:
-            raise OSError(28, "No space left on device")
-
-        with monkeypatch.context() as patch:
-            patch.setattr("os.write", full)
-            assert (await romeo.put(("x.txt", b"x"))).status == 507
-        assert (await server.used(), server.files(), server.parts()) == (0, [], [])
-        assert (await romeo.put(("x.txt", b"x"))).status == 200
-
-    async def test_a_slow_or_cut_form_leaves_no_trace(self, server, romeo):
-        csrf, (cookie,) = await romeo.csrf(), romeo.client.cookie_jar
-        fields = {"csrf": csrf, "store": ROMEO, "folder": "0"}
-        frame = "".join(f'--x\r\nContent-Disposition: form-data; name="{k}"\r\n\r\n{v}\r\n' for k, v in fields.items())
-        frame += '--x\r\nContent-Disposition: form-data; name="file"; filename="f"\r\n\r\n' + "x" * 300_000
-        head = (
-            f"POST /disk/do/put HTTP/1.1\r\nHost: x\r\nCookie: disk={cookie.value}\r\nContent-Length: 900000\r\n"
-            "Content-Type: multipart/form-data; boundary=x\r\n\r\n"
-        )
-        host, _, port = server.http.addresses[0].rpartition(":")
-        for is_cut in (True, False):
-            reader, writer = await asyncio.open_connection(host, int(port))
-            writer.write((head + frame).encode())
-            await writer.drain()
-            if is_cut:
-                await until(lambda: bool(server.parts()))
-                writer.close()
-            else:
-                async with asyncio.timeout(10):
-                    assert b" 408 " in await reader.readline()
-                writer.close()
-            await until(lambda: not server.parts() and not server.uploads.intake.running.total())
-            assert (await server.used(), server.files(), server.parts()) == (0, [], [])
-
-    async def test_damaged_forms_are_refused(self, server, romeo):
-        url = server.http.url + "/disk/do/put"
-        for body, content_type in (
-            (b"nonsense", "multipart/form-data; boundary=x"),
-            (b"--x\r\n\r\n", "multipart/form-data"),
-            (b"csrf=1", "application/x-www-form-urlencoded"),
-            (b"{}", "application/json"),
-        ):
-            headers = {"Content-Type": content_type, "Origin": server.http.url}
-            async with romeo.client.post(url, data=body, headers=headers) as answer:
-                assert answer.status in (400, 403, 415), (body, content_type)
-        async with romeo.client.post(
-            server.http.url + "/disk/do/delete", data=b"a=" + b"x" * 70_000, headers={"Origin": server.http.url}
-        ) as answer:
-            assert answer.status in (413, 415)
 
 
 class TestQuota:
@@ -374,7 +256,7 @@ class TestRooms:
         await romeo.put(("of romeo", b"x"), store=ROOM)
         await juliet.put(("of juliet", b"x"), store=ROOM)
         page = (await juliet.get(f"/disk/?store={ROOM}")).text
-        assert names(page) == ["of juliet", "of romeo"]
+        assert listed(page) == ["of juliet", "of romeo"]
         of_juliet, of_romeo = re.findall(r'value="e(\d+)"', page)
         assert (await juliet.do("delete", items=f"e{of_romeo}", store=ROOM)).status == 403
         assert (await juliet.do("share", entry=of_romeo)).status == 403
