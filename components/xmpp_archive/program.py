@@ -59,7 +59,7 @@ class Program:
 
     async def _purge(self) -> None:
         keep = self._config.keep
-        if not any((keep.user_days, keep.room_days, keep.user_messages, keep.room_messages)):
+        if not keep.limits_anything:
             return
         while True:
             try:

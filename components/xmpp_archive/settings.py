@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -41,6 +42,13 @@ class Pages(Table, frozen=True, kw_only=True):
     most_bytes: Annotated[int, Meta(ge=10_000, le=262_144)] = 262_144
 
 
+class Limit(Table, frozen=True, kw_only=True):
+    """For how long and how much one archive is kept; 0 is no limit."""
+
+    days: Natural = 0
+    messages: Natural = 0
+
+
 class Keep(Table, frozen=True, kw_only=True):
     """For how long and how much is kept; 0 is no limit."""
 
@@ -49,6 +57,22 @@ class Keep(Table, frozen=True, kw_only=True):
     user_messages: Natural = 0
     room_messages: Natural = 0
     purge_interval_s: Seconds = 3600.0
+    #: For an account or a room, or for all of a domain, in place of the four limits above.
+    only: Mapping[str, Limit] = {}
+
+    def limit(self, jid: str, room: bool) -> Limit:
+        """Return what holds for an archive."""
+        own = self.only.get(jid) or self.only.get(jid.rpartition("@")[2])
+        if own is not None:
+            return own
+        if room:
+            return Limit(days=self.room_days, messages=self.room_messages)
+        return Limit(days=self.user_days, messages=self.user_messages)
+
+    @property
+    def limits_anything(self) -> bool:
+        """Whether there is something to delete at all."""
+        return bool(self.user_days or self.room_days or self.user_messages or self.room_messages or self.only)
 
 
 class Search(Table, frozen=True, kw_only=True):

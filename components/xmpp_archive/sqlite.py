@@ -1,8 +1,9 @@
-"""SQLite in WAL mode: one thread that writes and one that reads."""
+"""SQLite in WAL mode: one thread that writes, and some that read, none of them for long."""
 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -21,6 +22,11 @@ from components.xmpp_archive.tables import VERSION, Values, entries, metadata
 T = TypeVar("T")
 
 _BUSY_S = 30
+_READERS = 3
+#: A page takes milliseconds; what takes longer is a question that no index helps with, in a large archive.
+_READ_S = 3.0
+#: Instructions of SQLite's machine between two looks at the clock.
+_STEPS = 20_000
 #: Adds an entry unless it is there; compiled once. Its parameters are tuples in the order of the columns.
 _ADD = str(
     sqlite.insert(entries)
@@ -41,22 +47,20 @@ class SqliteDatabase:
         self._path = path
         self._synchronous = "FULL" if full else "NORMAL"
         self._writing = ThreadPoolExecutor(1, "archive-writer")
-        self._reading = ThreadPoolExecutor(1, "archive-reader")
+        self._reading = ThreadPoolExecutor(_READERS, "archive-reader")
         self._engine: Engine | None = None
         self._writer: Connection | None = None
-        self._reader: Connection | None = None
 
     async def open(self) -> None:
         """Open or make the file."""
         await _on(self._writing, self._open_writer)
-        await _on(self._reading, self._open_reader)
 
     async def close(self) -> None:
         """Close it; what was handed over before is committed."""
-        for thread, database in ((self._reading, self._reader), (self._writing, self._writer)):
-            if database is not None:
-                await _on(thread, database.close)
-            thread.shutdown()
+        await asyncio.to_thread(self._reading.shutdown)
+        if self._writer is not None:
+            await _on(self._writing, self._writer.close)
+        self._writing.shutdown()
         if self._engine is not None:
             self._engine.dispose()
 
@@ -71,12 +75,13 @@ class SqliteDatabase:
         return await _on(self._writing, run)
 
     async def read(self, work: Callable[[Connection], T]) -> T:
-        """Do something in the reader's thread."""
+        """Do something in a reader's thread; what takes too long fails, as others wait."""
 
         def run() -> T:
-            assert self._reader is not None  # noqa: S101
-            with self._reader.begin():
-                return work(self._reader)
+            assert self._engine is not None  # noqa: S101
+            with self._engine.connect() as reader, reader.begin():
+                _bound(reader)
+                return work(reader)
 
         return await _on(self._reading, run)
 
@@ -130,10 +135,6 @@ class SqliteDatabase:
             self.texts.create(writer)
         writer.exec_driver_sql(f"PRAGMA user_version={VERSION}")
 
-    def _open_reader(self) -> None:
-        assert self._engine is not None  # noqa: S101
-        self._reader = self._engine.connect()
-
 
 def _bring_up_from_1(writer: Connection) -> None:
     """Copy the entries: they lay in another order, and nobody knew by which ids others speak of them."""
@@ -149,6 +150,14 @@ def _bring_up_from_1(writer: Connection) -> None:
         "FROM entries_1 ORDER BY id"
     )
     writer.exec_driver_sql("DROP TABLE entries_1")
+
+
+def _bound(reader: Connection) -> None:
+    """Let what is done on a connection from now on fail after some time."""
+    raw = reader.connection.driver_connection
+    assert raw is not None  # noqa: S101
+    deadline = time.monotonic() + _READ_S
+    raw.set_progress_handler(lambda: time.monotonic() > deadline, _STEPS)
 
 
 async def _on(thread: ThreadPoolExecutor, work: Callable[[], T]) -> T:

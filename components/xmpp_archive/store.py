@@ -88,9 +88,10 @@ class Store:
     async def purge(self, keep: Keep, now_ms: int) -> int:
         """Delete what is too old or too much; return how many entries. Batches come in between."""
         total = 0
-        for owner, room in await self._database.read(_archives):
-            days, most = (keep.room_days, keep.room_messages) if room else (keep.user_days, keep.user_messages)
-            total += await self._trim(owner, now_ms - days * _DAY_MS if days else None, most)
+        for owner, jid, room in await self._database.read(_archives):
+            limit = keep.limit(jid, room)
+            if limit.days or limit.messages:
+                total += await self._trim(owner, now_ms - limit.days * _DAY_MS if limit.days else None, limit.messages)
         return total
 
     async def trim(self, jid: str, oldest_ms: int | None, most: int = 0) -> int:
@@ -136,5 +137,6 @@ class Store:
         return Row(first, ""), Row(last, "")
 
 
-def _archives(database: Connection) -> list[tuple[int, bool]]:
-    return [(row.number, row.room) for row in database.execute(select(owners.c.number, owners.c.room))]
+def _archives(database: Connection) -> list[tuple[int, str, bool]]:
+    wanted = select(owners.c.number, owners.c.jid, owners.c.room)
+    return [(row.number, row.jid, row.room) for row in database.execute(wanted)]

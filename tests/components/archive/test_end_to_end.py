@@ -142,8 +142,8 @@ async def test_who_reads_before_being_available_has_each_message_once(
     for number in range(5):
         tybalt.say("samson@localhost", str(number))
     await tybalt.settle()
-    samson = await SlixClient("samson", "new", plugins=MAM_PLUGINS).online(server.c2s, available=False)
-    samson.plugin["xep_0198"].window = 1
+    plugins = [name for name in MAM_PLUGINS if name != "xep_0198"]  # what is written counts as read
+    samson = await SlixClient("samson", "new", plugins=plugins).online(server.c2s, available=False)
     assert texts((await samson.plugin["xep_0313"].retrieve(rsm={"max": 3}))["mam"]["results"]) == ["0", "1", "2"]
     samson.send_presence()
     await samson.hears_text("4")

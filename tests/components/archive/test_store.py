@@ -16,7 +16,7 @@ from components.xmpp_archive.batch import Erasure, reference
 from components.xmpp_archive.errors import ArchiveError
 from components.xmpp_archive.preferences import Prefs
 from components.xmpp_archive.query import Query
-from components.xmpp_archive.settings import Keep
+from components.xmpp_archive.settings import Keep, Limit
 from components.xmpp_archive.sqlite import SqliteDatabase
 from components.xmpp_archive.store import Page, Store
 from components.xmpp_component.errors import RequestError
@@ -117,6 +117,27 @@ async def test_retention(store: Store) -> None:
     assert numbers(await store.page(OWNER, Query())) == [4, 5, 6, 7, 8, 9]
     assert await store.purge(Keep(room_messages=3, user_messages=6), START_MS) == 7
     assert numbers(await store.page("coven@chat.example.org", Query())) == [7, 8, 9]
+
+
+async def test_retention_of_one_archive_and_of_one_domain(store: Store) -> None:
+    for owner in (OWNER, "juliet@example.org", "nurse@example.net"):
+        await store.write([entry(number, owner=owner) for number in range(10)])
+    only = {"example.org": Limit(messages=5), "juliet@example.org": Limit(), "nurse@example.net": Limit(days=1)}
+    assert await store.purge(Keep(user_messages=1, only=only), START_MS + 86_400_000 + 3000) == 5 + 0 + 3
+    assert numbers(await store.page(OWNER, Query())) == [5, 6, 7, 8, 9]
+
+
+async def test_a_question_that_takes_too_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No index helps to find nothing; others must not wait for it."""
+    store = Store(SqliteDatabase(tmp_path / "archive.db"), Prefs("always"))
+    await store.open()
+    await store.write([entry(number, groupchat=True) for number in range(20_000)])
+    monkeypatch.setattr("components.xmpp_archive.sqlite._READ_S", 0.0)
+    with pytest.raises(ArchiveError, match="interrupted"):
+        await store.page(OWNER, Query(groupchat=False))
+    monkeypatch.undo()
+    assert (await store.page(OWNER, Query(groupchat=False))).rows == []
+    await store.close()
 
 
 async def test_reopened(tmp_path: Path) -> None:
