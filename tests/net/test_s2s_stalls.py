@@ -24,7 +24,7 @@ CONNECT_S = 0.6
 async def test_a_peer_that_stalls(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, certified: bool, steps: int
 ) -> None:
-    """With nothing read, after the header, the header inside TLS, <auth/>; it is tried again, and works once the peer does."""
+    """Before it reads, after each header, after <auth/>; it is tried again, and works once the peer does."""
     monkeypatch.setattr(s2s_lane, "BACKOFF_S", (0.05, 0.05))
     authority = trustme.CA(key_type=trustme.KeyType.ECDSA)
     either = S2S(trust=federation.trusted(tmp_path, authority))
