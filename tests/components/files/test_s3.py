@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import io
+import os
 import random
+import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import aiohttp
 import pytest
 from msgspec.structs import replace
 
@@ -17,7 +21,7 @@ from components.xmpp_files.s3 import S3Storage, part_bytes
 from components.xmpp_files.storage import Storage, StorageError, TakenError
 from tests.components.files.conftest import FileServer, until
 from tests.components.files.s3_servers import S3Server, installed
-from tests.components.files.transfers import transfer
+from tests.components.files.transfers import slot, transfer
 from tests.components.files.xmpp_peers import Program, free_ports
 
 MIB = 1 << 20
@@ -195,6 +199,46 @@ secret_access_key = "{s3.settings.secret_access_key}"
         assert not (tmp_path / "data" / "files").exists()
     finally:
         assert await asyncio.to_thread(program.stop) == 0
+
+
+async def test_a_program_that_dies_in_an_upload_leaves_no_file(tmp_path: Path) -> None:
+    """Its parts stay in the bucket, for a lifecycle rule; the slot is as good as before."""
+    s3 = installed(tmp_path / "s3")
+    await asyncio.to_thread(s3.start)
+    more = f"""[s3]
+bucket = "{s3.settings.bucket}"
+endpoint = "{s3.settings.endpoint}"
+access_key_id = "{s3.settings.access_key_id}"
+secret_access_key = "{s3.settings.secret_access_key}"
+"""
+    (port,) = free_ports(1)
+    program = Program(tmp_path / "files", 1, more=more, http_port=port)
+    try:
+        await asyncio.to_thread(program.start)
+        url, put = await slot(program, len(DATA))
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+        path = put.partition(f":{port}")[2]
+        writer.write(
+            f"PUT {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(DATA)}\r\n\r\n".encode() + DATA[: 8 * MIB]
+        )
+        await writer.drain()
+        await until(lambda: s3.parts() == 1)
+        os.kill(program.pid, signal.SIGKILL)
+        writer.transport.abort()
+        assert program.stop() == -signal.SIGKILL
+        program.log_file.unlink()
+        await asyncio.to_thread(program.start)
+        async with aiohttp.ClientSession() as session:
+            async with session.get(url) as answer:
+                assert answer.status == 404
+            async with session.put(put, data=io.BytesIO(DATA)) as answer:
+                assert answer.status == 201
+            async with session.get(url) as answer:
+                assert await answer.read() == DATA
+        assert s3.parts() == 1
+    finally:
+        program.stop()
+        s3.stop()
 
 
 def test_the_program_says_what_is_wrong_with_the_bucket(s3: S3Server, tmp_path: Path) -> None:

@@ -21,8 +21,8 @@ def peak_bytes(pid: int) -> int:
     return int(peak) * 1024
 
 
-async def transfer(program: Program, size: int, chunk: bytes) -> int:
-    """PUT and GET a file of `size` bytes, a multiple of the chunk's; return by how much the program's memory grew."""
+async def slot(program: Program, size: int) -> tuple[str, str]:
+    """Return the URLs of a slot: for GET and for PUT."""
     (started,) = program.wait_for("started")
     now = int(time.time())
     file = File(new_id(), "a@b", "b", "x.bin", size, "a/b", "message", now, None, now + 60)
@@ -33,10 +33,16 @@ async def transfer(program: Program, size: int, chunk: bytes) -> int:
     signer = SlotSigner((program.folder / "data" / "slots.key").read_bytes())
     token = signer.token(Slot(file.id, file.name, size, "", "u", now + 60))
     url = f"http://{started['http'][0]}/{file.id}/{file.name}"
+    return url, f"{url}?slot={token}"
+
+
+async def transfer(program: Program, size: int, chunk: bytes) -> int:
+    """PUT and GET a file of `size` bytes, a multiple of the chunk's; return by how much the program's memory grew."""
+    url, put = await slot(program, size)
     before = peak_bytes(program.pid)
     async with aiohttp.ClientSession() as session:
         headers = {"Content-Length": str(size)}
-        async with session.put(f"{url}?slot={token}", data=_chunks(size, chunk), headers=headers) as answer:
+        async with session.put(put, data=_chunks(size, chunk), headers=headers) as answer:
             assert answer.status == 201, await answer.text()
         async with session.get(url) as answer:
             received = bytearray()

@@ -26,7 +26,15 @@ class Program:
     """`xmpp-files` on one folder; `more` are further tables, `doors` keys of `[http]`."""
 
     def __init__(
-        self, folder: Path, port: int, *, doors: str = "", more: str = "", secret: str = SECRET, server: str = ""
+        self,
+        folder: Path,
+        port: int,
+        *,
+        doors: str = "",
+        more: str = "",
+        secret: str = SECRET,
+        server: str = "",
+        http_port: int = 0,
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
@@ -35,7 +43,7 @@ class Program:
         server = server or f'address = "127.0.0.1:{port}"'
         self._config.write_text(
             f'data_dir = "data"\n[server]\n{server}\nsecret = "{secret}"\n'
-            f'[http]\nlisten = ["127.0.0.1:0"]\n{doors}\n[proxy]\nlisten = ["127.0.0.1:0"]\n{more}\n'
+            f'[http]\nlisten = ["127.0.0.1:{http_port}"]\n{doors}\n[proxy]\nlisten = ["127.0.0.1:0"]\n{more}\n'
         )
         self._process: subprocess.Popen[bytes] | None = None
 
