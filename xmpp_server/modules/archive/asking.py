@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -32,7 +33,7 @@ ANSWER_S = 60.0
 
 
 class Question:
-    """Whether a question was put to the archive, or given up."""
+    """Whether a question was put to the archive."""
 
     __slots__ = ("asked",)
 
@@ -75,13 +76,14 @@ class Asking:
             raise StanzaError(Condition.RESOURCE_CONSTRAINT, "Too many requests at once")
         self._open[who] += 1
         question = Question()
-        self._handover.when_archived(partial(self._send, question, request, owner, room))
+        send = partial(self._send, question, request, owner, room)
+        self._handover.when_archived(send)
         if not question.asked:  # the archive starts, or has to take what was kept for it
-            self._host.runtime.schedule(ANSWER_S, partial(self._give_up, question, request))
+            self._host.runtime.schedule(ANSWER_S, partial(self._give_up, question, request, send))
 
-    def _give_up(self, question: Question, request: IqRequest) -> None:
+    def _give_up(self, question: Question, request: IqRequest, send: Callable[[], None]) -> None:
         if not question.asked:
-            question.asked = True
+            self._handover.forget(send)
             self._close(request)
             self._finish(request.stanza, self._host.router.reject(request.stanza, _refusal(None)))
 
@@ -92,8 +94,6 @@ class Asking:
             del self._open[who]
 
     def _send(self, question: Question, request: IqRequest, owner: JID, room: bool) -> None:
-        if question.asked:
-            return
         question.asked = True
         dispatch = self._host.iqs
         payload = protocol.ask(owner, request.sender, request.stanza, room=room)

@@ -103,6 +103,10 @@ class Handover:
             self._load()
         self._ask()
 
+    def forget(self, action: Callable[[], None]) -> None:
+        """Do not do it any more: nobody waits for it."""
+        self._waiting = deque(one for one in self._waiting if one[1] is not action)
+
     def connected(self) -> None:
         """The archive has come: give it what was kept for it."""
         self._host.soon(self._drain)
