@@ -51,7 +51,6 @@ class Renewal:
         self._task: asyncio.Task[None] | None = None
         self._visiting = asyncio.Lock()
         self._visit: asyncio.Task[Report] | None = None
-        self._stopping = False
         self._wake = asyncio.Event()
         self._failures = 0
         self._random = random.SystemRandom()
@@ -62,13 +61,11 @@ class Renewal:
 
     async def stop(self) -> None:
         """End; a visit under way is broken off."""
-        self._stopping = True
         if self._visit is not None:
             self._visit.cancel()
         if self._task is not None:
             self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+            await asyncio.wait((self._task,))
 
     def reconsider(self) -> None:
         """Look again soon: the configuration may have changed."""
@@ -87,9 +84,10 @@ class Renewal:
             try:
                 report = await self._visit
             except asyncio.CancelledError:
-                if self._stopping:
-                    raise RenewalError("the server stops") from None
-                raise
+                task = asyncio.current_task()
+                if task is None or task.cancelling():  # not the visit alone: its end is ours
+                    raise
+                raise RenewalError("the server stops") from None
         for outcome in report.outcomes:
             self._counters.certificates_issued += outcome.issued
             self._counters.certificate_failures += bool(outcome.error)
