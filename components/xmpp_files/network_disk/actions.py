@@ -121,7 +121,7 @@ class Actions:
 
     async def _revoke(self, session: Session, fields: Fields, now: int) -> Answered:
         await self.disk.revoke(session.jid, one(fields, "token"), now)
-        return see_other(self.links.page("shares"))
+        return see_other(self.links.page("shares", store=one(fields, "store") or None))
 
     async def _log_out(self, session: Session, _fields: Fields, _now: int) -> Answered:
         response = page(Pages(self.links).message("Files", "You are logged out."))

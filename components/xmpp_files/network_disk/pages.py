@@ -35,6 +35,7 @@ class Pages:
         return self._document(
             title,
             self._crumbs(folder.store, folder.path),
+            tag("p", tag("a", "What is shared", href=self.links.page("shares", store=folder.store))),
             self._form("delete", *place, self._table(rows), _button("Delete what is chosen", confirm="Delete it?")),
             self._next(self.links.folder(folder.store, folder.id, folder.page.after), folder.page),
             self._put(place, max_file_bytes),
@@ -174,7 +175,6 @@ class Pages:
         return tag(
             "header",
             tag("a", "My files", href=self.links.page("")),
-            tag("a", "Shares", href=self.links.page("shares")),
             tag("a", "Shared with me", href=self.links.page("shared")),
             room,
             self._form("log-out", _button(f"Log out {self.session.jid}")),
@@ -225,7 +225,14 @@ class Pages:
         text = f"{whom}, ends: {wording.moment(share.expires)} "
         if not own:
             return tag("p", link, text)
-        return self._form("revoke", _hidden("token", share.token), link, text, _button("End this share"))
+        return self._form(
+            "revoke",
+            _hidden("token", share.token),
+            _hidden("store", share.store),
+            link,
+            text,
+            _button("End this share"),
+        )
 
 
 def _hidden(name: str, value: str) -> ET.Element:

@@ -270,6 +270,18 @@ class TestRooms:
         await server.stored("of romeo", b"x", folder, ROOM, ROMEO)
         assert (await juliet.do("delete", items=f"e{folder}", store=ROOM)).status == 403
 
+    async def test_members_see_what_is_shared_and_owners_end_it(self, server, romeo, juliet, stranger):
+        server.rooms.rights.update({(ROOM, ROMEO): Right.OWNER, (ROOM, JULIET): Right.MEMBER})
+        entries = {who: await server.stored(f"of {who}", store=ROOM, who=who) for who in (ROMEO, JULIET)}
+        share = await server.disk.share(ROMEO, entries[ROMEO], "", 1, 0)
+        other = await server.disk.share(JULIET, entries[JULIET], "", 1, 0)
+        assert share.token in (await juliet.get(f"/disk/shares?store={ROOM}")).text
+        assert (await juliet.do("revoke", token=share.token, store=ROOM)).status == 403
+        answer = await romeo.do("revoke", token=other.token, store=ROOM)
+        assert "of juliet" not in answer.text
+        assert (await stranger.get(server.disk.share_url(share))).status == 200
+        assert (await stranger.get(server.disk.share_url(other))).status == 404
+
     async def test_who_is_a_member_no_more_sees_nothing(self, server, juliet):
         server.rooms.rights.update({(ROOM, ROMEO): Right.OWNER, (ROOM, JULIET): Right.MEMBER})
         entry = await server.stored("x", b"x", 0, ROOM, JULIET)
