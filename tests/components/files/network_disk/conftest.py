@@ -38,6 +38,7 @@ from components.xmpp_files.quota import Limits
 from components.xmpp_files.scanner import Scanner
 from components.xmpp_files.settings import INLINE, HttpSettings, UploadSettings
 from components.xmpp_files.slots import SlotSigner, new_id
+from components.xmpp_files.storage import Storage
 from components.xmpp_files.upload import Uploads
 
 ROMEO, JULIET = "romeo@montague.test", "juliet@montague.test"
@@ -181,11 +182,16 @@ def limits() -> Limits:
 
 
 @pytest.fixture
+def storage(tmp_path: Path) -> Storage:
+    return DiskStorage(tmp_path)
+
+
+@pytest.fixture
 async def server(
-    tmp_path: Path, http_settings: HttpSettings, disk_settings: DiskSettings, limits: Limits
+    tmp_path: Path, storage: Storage, http_settings: HttpSettings, disk_settings: DiskSettings, limits: Limits
 ) -> AsyncIterator[DiskServer]:
     signer, rooms = SlotSigner(b"k" * 32), RoomTable()
-    index, storage = Index(tmp_path / "index.db"), DiskStorage(tmp_path)
+    index = Index(tmp_path / "index.db")
     await storage.open()
     await index.open()
     settings = UploadSettings(domain="upload.montague.test", max_file_bytes=1_000_000)
