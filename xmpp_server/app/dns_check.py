@@ -18,6 +18,7 @@ from xmpp_server.app.dane_check import check_dane
 from xmpp_server.app.dns_records import Names, NoAnswerError, Records
 from xmpp_server.app.finding import Finding, Level, is_local
 from xmpp_server.app.modules import service_domains
+from xmpp_server.app.posh_check import asking, check_posh
 from xmpp_server.app.settings import Config
 from xmpp_server.net.certificates import CertificateError, KeyPair, load_key_pair
 from xmpp_server.net.dane import Association, Tlsa, judge, usable
@@ -72,6 +73,7 @@ async def check_dns(config: Config) -> AsyncIterator[Finding]:
         return
     names = Names(config.s2s.dns.nameservers)
     kinds = services(config)
+    posh = asking(config.s2s) if config.s2s.posh else None
     for domain in domains:
         host = certified_name(domain)
         for service in kinds:
@@ -82,11 +84,15 @@ async def check_dns(config: Config) -> AsyncIterator[Finding]:
             except NoAnswerError as error:
                 text = f"{check.name} cannot be looked up: {error}"
                 yield Finding(SUBJECT, Level.WARNING, text, "see whether DNS works here, and that its zone is in order")
+        pair = next((pair for pair in _present(config) if pair.names.covers(host)), None)  # none: `check tls` tells
         if config.s2s.enabled:
             async for finding in _names_below(names, config, host, domain):
                 yield finding
-            async for finding in _tlsa(names, config, host):
-                yield finding
+            if pair is not None:
+                async for finding in _tlsa(names, config, host, pair):
+                    yield finding
+                if posh is not None:
+                    yield await check_posh(posh, host, pair)
 
 
 class _ServiceCheck:
@@ -230,11 +236,8 @@ async def _names_below(names: Names, config: Config, host: str, domain: str) -> 
         yield Finding(SUBJECT, Level.WARNING if name in own else Level.OK, text, remedy if name in own else "")
 
 
-async def _tlsa(names: Names, config: Config, host: str) -> AsyncIterator[Finding]:
+async def _tlsa(names: Names, config: Config, host: str, pair: KeyPair) -> AsyncIterator[Finding]:
     """Look whether TLSA records, where there are any, are about the certificate that we show (RFC 7673)."""
-    pair = next((pair for pair in _present(config) if pair.names.covers(host)), None)
-    if pair is None:
-        return  # `check tls` tells
     chain = [certificate.public_bytes(Encoding.DER) for certificate in pair.chain]
     trust = PeerTrust.load(Path(config.s2s.trust) if config.s2s.trust else None)
     for target, port in await _places(names, host):
