@@ -7,7 +7,9 @@ from collections.abc import Iterable
 
 
 class Faults(Counter[str]):
-    """Counts by kind: lost, duplicated, reordered, wrong-from, misrouted, altered, errors, stale, dropped-sessions."""
+    """Counts by kind: lost, duplicated, reordered, wrong-from, misrouted, altered, errors, stale, unarchived, and
+    dropped-sessions.
+    """
 
     def text(self) -> str:
         """Name what happened, "" if nothing did."""
