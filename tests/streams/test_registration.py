@@ -1,4 +1,4 @@
-"""XEP-0077 §3.1: what a stream takes of a stranger, and what becomes of it."""
+"""XEP-0077 §3.1, XEP-0445: what a stream takes of a stranger, and what becomes of it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from xmpp_server.streams import registration
 from xmpp_server.streams.events import Authenticated, RegisterRequest
 from xmpp_server.streams.policy import StreamLimits
 from xmpp_server.xml.element import Element
-from xmpp_server.xml.namespaces import CLIENT, REGISTER
+from xmpp_server.xml.namespaces import CLIENT, PREAUTH, REGISTER
 from xmpp_server.xml.stanza import Stanza
 
 MakeDriver = Callable[..., Driver]
@@ -63,6 +63,20 @@ def test_only_the_host_of_the_stream_is_asked(to: str | None, expected: bool) ->
 @pytest.mark.parametrize("kind", ["result", "error", "x", ""])
 def test_only_requests_are(kind: str) -> None:
     assert not registration.is_request(iq(type=kind), "example.org")
+
+
+@pytest.mark.parametrize(("kind", "expected"), [("set", True), ("get", False), ("result", False)])
+def test_a_token_may_be_shown(kind: str, expected: bool) -> None:
+    """XEP-0445 §4."""
+    element = Element("iq", CLIENT, {"type": kind, "id": "1"})
+    element.append(Element("preauth", PREAUTH, {"token": "x"}))
+    assert registration.is_request(Stanza.build(element, None, None), "example.org") is expected
+
+
+def test_a_token_in_clear_is_like_any_stanza(driver: Driver) -> None:
+    driver.send(HEADER, b"<iq type='set' id='r1'><preauth xmlns='urn:xmpp:pars:0' token='x'/></iq>")
+    assert not any(isinstance(event, RegisterRequest) for event in driver.events)
+    driver.assert_ended(StreamCondition.NOT_AUTHORIZED)
 
 
 def test_announced_where_passwords_are_taken(make_driver: MakeDriver) -> None:
