@@ -58,6 +58,9 @@ class Link(ComponentXMPP):
         self.is_ready = False
         for plugin in ("xep_0030", "xep_0128", "xep_0199"):
             self.register_plugin(plugin)
+        # slixmpp would keep the presence of whoever sends one, for ever, and let everybody subscribe.
+        self.remove_handler("Presence")
+        self.register_handler(Callback("Presence", MatchXPath(f"{{{_COMPONENT}}}presence"), self._tell_presence))
         self.add_event_handler("session_start", self._taken)
         self.add_event_handler("disconnected", self._lost)
         self.add_event_handler("connection_failed", self._lost)
@@ -98,6 +101,10 @@ class Link(ComponentXMPP):
                 task.add_done_callback(self._tasks.discard)
 
         self.register_handler(Callback(tag, MatchXPath(f"{{{_COMPONENT}}}iq/{tag}"), handle))
+
+    def _tell_presence(self, presence: StanzaBase) -> None:
+        """Hand on what is addressed to us as the event "directed_presence"; nothing is remembered."""
+        self.event("directed_presence", presence)
 
     async def _answer(self, iq: Iq, tag: str, answerer: Answerer | None) -> None:
         payload = iq.xml.find(tag)

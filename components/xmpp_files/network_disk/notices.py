@@ -40,8 +40,7 @@ class Notices:
         self._hour = 0
         self._sent: Counter[str] = Counter()
         self._waiting: dict[str, asyncio.Future[bool]] = {}
-        for event in ("presence_available", "presence_error"):
-            link.add_event_handler(event, self._on_presence)
+        link.add_event_handler("directed_presence", self._on_presence)
         for event in ("message", "message_error"):
             link.add_event_handler(event, self._on_message)
 
@@ -107,7 +106,8 @@ class Notices:
             del self._waiting[key]
 
     def _on_presence(self, presence: Presence) -> None:
-        self._resolve(presence["from"].full, presence["type"] != "error")
+        if presence["type"] in ("available", "error"):
+            self._resolve(presence["from"].full, presence["type"] == "available")
 
     def _on_message(self, message: Message) -> None:
         self._resolve(message["id"], message["type"] != "error")

@@ -197,6 +197,23 @@ async def test_it_answers_requests(door: tuple[Door, str], link: Link) -> None:
     stream.close()
 
 
+async def test_presence_is_told_and_not_kept(door: tuple[Door, str], link: Link) -> None:
+    told: list[tuple[str, str]] = []
+    link.add_event_handler("directed_presence", lambda one: told.append((one["from"].full, one["type"])))
+    link.start()
+    stream = await door[0].accepted()
+    await until(lambda: link.is_ready)
+    for number in range(3):
+        stream.write(f"<presence from='a{number}@example.org/x' to='{DOMAIN}'/>")
+    stream.write(f"<presence from='b@example.org' to='{DOMAIN}' type='subscribe'/>")
+    stream.write(f"<message from='b@example.org' to='{DOMAIN}'/>")
+    answer = await stream.asked("<query xmlns='http://jabber.org/protocol/disco#info'/>")
+    assert answer.tag == "iq"  # and nothing before it: nobody may subscribe
+    assert told == [*((f"a{number}@example.org/x", "available") for number in range(3)), ("b@example.org", "subscribe")]
+    assert not [jid for jid in link.roster if jid != DOMAIN]
+    stream.close()
+
+
 async def test_it_comes_back_after_a_lost_connection(door: tuple[Door, str], link: Link, waits: Waits) -> None:
     link.start()
     for _ in range(3):
