@@ -15,7 +15,7 @@ from components.xmpp_component.errors import RequestError
 Conditions: TypeAlias = list[Condition]
 
 #: Ranges are counted as far as this; larger ones have no count in the answer (XEP-0059 §2.6 allows it).
-COUNTED = 10_000
+COUNTED = 1_000
 
 
 def owner_number(database: Connection, owner: str) -> int | None:

@@ -74,7 +74,7 @@ class Muc(Module):
         Xep(317, "0.3.1"),
         Xep(410, "1.1.0"),
         Xep(421, "1.0.1"),
-        Xep(424, "0.4.2", "in rooms: a tombstone in the history"),
+        Xep(424, "0.4.2", "tombstones in the history of rooms, and in archives"),
         Xep(425, "0.3.0", "and 0.2 for old clients"),
         Xep(433, "0.1.0", "and in the namespace of muclumbus; the rooms of this service"),
         Xep(437, "0.2.0", "of rooms in which somebody is a member; what was before the start is forgotten"),
