@@ -350,14 +350,14 @@ async def test_a_slow_reader_without_stream_management_is_cut_off(tmp_path: Path
 
 
 async def test_a_client_past_its_rate_is_read_slowly_and_others_do_not_notice(tmp_path: Path) -> None:
-    config = settings(tmp_path, limits=Limits(client_bytes_per_s=50_000))
+    config = settings(tmp_path, limits=Limits(client_bytes_per_s=150_000))
     async with running(config, "romeo", "juliet") as server:
         address = door(server, "c2s_tls")
         romeo = await RawClient.login(address, "romeo")
         juliet = await RawClient.login(address, "juliet")
         loop = asyncio.get_running_loop()
         start = loop.time()
-        for number in range(100):
+        for number in range(400):  # more than one read of the socket takes
             romeo.send(f"<message to='romeo@localhost' id='{number}'><body>{'x' * 1000}</body></message>")
         flood = asyncio.create_task(romeo.ping(20))
         assert await juliet.ping() < 0.5
