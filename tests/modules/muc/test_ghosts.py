@@ -40,7 +40,7 @@ def crowded(world: World) -> Elsewhere:
         presence = Element("presence", CLIENT)
         presence.add("x", "http://jabber.org/protocol/muc")
         sender, to = JID.parse(f"u{number}@example.net/x"), JID.parse(f"{ROOM}/u{number}")
-        world.router.route(Stanza.build(presence, sender, to))
+        world.route(Stanza.build(presence, sender, to))
     return elsewhere
 
 

@@ -69,6 +69,8 @@ class Broadcast:
             if session is None:
                 self._service.send(written.addressed(seat.jid))
                 continue
+            if session.closed:  # it waits for its turn to leave
+                continue
             barriers = known.get(session.host)
             if barriers is None:
                 barriers = self._barriers_of(session.host)

@@ -18,6 +18,7 @@ from xmpp_server.modules.muc.nicks import nick_key
 from xmpp_server.modules.muc.occupants import NOTHING, Payload, Seat
 from xmpp_server.modules.muc.roles import Role
 from xmpp_server.modules.muc.rooms import OpenRoom
+from xmpp_server.modules.muc.turnstile import Turnstile
 from xmpp_server.modules.muc.welcome import Greeter
 from xmpp_server.modules.muc.wire import ENTRY_TAG, NOT_IN_PRESENCE, inner_of, lang_of
 from xmpp_server.stanzas.delay import parse_datetime
@@ -35,6 +36,7 @@ class Presences:
         self._muc = muc
         self._rooms = muc.rooms
         self._greeter = Greeter(muc)
+        self._turnstile = Turnstile(muc.host.runtime)
         #: How often an account enters a room: each time it and the others are told, and it gets the history.
         self._entries: Buckets[tuple[JID, JID]] = Buckets(muc.config.entries_per_minute)
         muc.service.presence = self.take
@@ -52,13 +54,23 @@ class Presences:
         if open_ is None:
             return None
         if kind is PresenceType.UNAVAILABLE:
-            payload = self._payload(stanza, limited=False)
-            self._muc.emit(open_, visiting.leave(open_.room, sender, payload, (), stanza.id))
+            presences = len(open_.room.occupants)
+            if sender in open_.room.occupants.seats and not self._turnstile.admits(presences):
+                return self._leave_in_turn(stanza, sender, open_, presences)
+            self._leave(stanza, sender, open_)
         elif kind is PresenceType.ERROR:
             self._muc.ghosts.failed(open_, stanza, sender)
         elif kind is PresenceType.PROBE:
             self._probed(open_, sender, to)
         return None
+
+    async def _leave_in_turn(self, stanza: Stanza, sender: JID, open_: OpenRoom, presences: int) -> None:
+        await self._turnstile.turn(presences)
+        self._leave(stanza, sender, open_)
+
+    def _leave(self, stanza: Stanza, sender: JID, open_: OpenRoom) -> None:
+        payload = self._payload(stanza, limited=False)
+        self._muc.emit(open_, visiting.leave(open_.room, sender, payload, (), stanza.id))
 
     def _available(self, stanza: Stanza, sender: JID, to: JID, open_: OpenRoom | None) -> Wait:
         try:
@@ -74,6 +86,9 @@ class Presences:
                 return self._when_ready(stanza, sender, to)
             if not self._entries.take((to.bare, sender.bare), self._muc.host.now()):
                 raise StanzaError(Condition.POLICY_VIOLATION, "You enter too often", type=ErrorType.WAIT)
+            presences = 0 if open_ is None else 2 * len(open_.room.occupants)
+            if not self._turnstile.admits(presences):
+                return self._enter_in_turn(stanza, sender, to, presences)
             self._enter(stanza, sender, to.resourcepart, open_ or self._create(to, sender), new=open_ is None)
             return None
         seat = None if open_ is None else open_.room.occupants.seats.get(sender)
@@ -90,6 +105,20 @@ class Presences:
         wait = self._available(stanza, sender, to, self._rooms.get(to.localpart))
         if wait is not None:
             await wait
+
+    async def _enter_in_turn(self, stanza: Stanza, sender: JID, to: JID, presences: int) -> None:
+        """Let somebody in later, unless they have gone meanwhile."""
+        session = self._muc.service.find_session(sender)
+        await self._turnstile.turn(presences)
+        if self._muc.service.find_session(sender) is not session:
+            return
+        open_ = await self._rooms.load(to.localpart or "")
+        try:
+            self._enter(stanza, sender, to.resourcepart or "", open_ or self._create(to, sender), new=open_ is None)
+        except StanzaError as error:
+            wait = self._refuse(stanza, error)
+            if wait is not None:
+                await wait
 
     # Entering.
 
