@@ -34,6 +34,8 @@ _ADD = str(
     .on_conflict_do_nothing()
     .compile(dialect=sqlite.dialect(paramstyle="qmark"))
 )
+#: Memory for pages of the file, of each connection.
+_WRITER_KIB, _READER_KIB = 32_768, 4_096
 #: Pages of the journal before it is taken in: one that is written to often is then taken in once, not many times.
 _JOURNAL_PAGES = 8000
 
@@ -106,7 +108,7 @@ class SqliteDatabase:
             "journal_mode=WAL",
             f"synchronous={self._synchronous}",
             f"wal_autocheckpoint={_JOURNAL_PAGES}",
-            "cache_size=-32768",
+            f"cache_size=-{_READER_KIB}",
             "foreign_keys=ON",
             "secure_delete=FAST",  # what was retracted must not stay in the file
         )
@@ -120,6 +122,8 @@ class SqliteDatabase:
 
         self._engine = engine
         writer = engine.connect()
+        writer.exec_driver_sql(f"PRAGMA cache_size=-{_WRITER_KIB}")
+        writer.commit()
         with writer.begin():
             self._upgrade(writer)
         self._writer = writer

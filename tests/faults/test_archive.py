@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import random
+import subprocess
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -21,6 +22,7 @@ from tests.raw import SM, ClosedError, RawClient
 CYCLES = int(os.environ.get("ARCHIVE_KILLS", "6"))
 BURST = 20
 CATCH_UP_S = 30.0
+DISK_BYTES = 2 << 20
 
 
 @pytest.fixture
@@ -112,3 +114,47 @@ async def test_every_acknowledged_message_once(
     assert texts == sorted(texts)
     assert server.failures() == []
     assert not archive.failed
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """Where the archive has its database: a few megabytes of memory."""
+    disk = tmp_path / "archive" / "data"
+    disk.mkdir(parents=True)
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={DISK_BYTES}", "tmpfs", str(disk)]
+    if subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("mounting a small tmpfs takes root")
+    yield disk
+    subprocess.run(["umount", "-l", str(disk)], check=False)
+
+
+async def test_a_full_disk_of_the_archive_is_nobodys_trouble(small_disk: Path, tmp_path: Path) -> None:
+    """Messages go on and are acknowledged; when there is space again, all of them are in the archive (F4)."""
+    server, archive = pair(tmp_path, "[limits]\noffline_messages = 100000")
+    try:
+        server.start()
+        archive.start()
+        server.add_users("romeo", "juliet")
+        filling = small_disk / "filling"
+        with filling.open("wb") as file, contextlib.suppress(OSError):
+            file.write(bytes(DISK_BYTES))
+        sender = await RawClient.login(server.c2s_tls, "romeo")
+        await sender.enable()
+        for number in range(200):
+            sender.send(f"<message to='juliet@localhost' type='chat'><body>{number}</body></message>")
+        sender.request()
+        answer = await sender.until(lambda element: element.tag == SM + "a", 20.0)
+        assert answer.get("h") == "200"
+        assert any(line["event"] == "archive-away" for line in server.log)
+        filling.unlink()
+        expected = [str(number) for number in range(200)]
+        deadline = time.monotonic() + CATCH_UP_S
+        while archive.bodies("juliet@localhost") != expected and time.monotonic() < deadline:
+            await asyncio.to_thread(time.sleep, 0.2)
+        assert archive.bodies("juliet@localhost") == archive.bodies("romeo@localhost") == expected
+        sender.abort()
+        assert server.failures() == []
+        assert not archive.failed
+    finally:
+        archive.kill()
+        server.kill()
