@@ -12,6 +12,7 @@ _RETRACTED = f"{{{RETRACT}}}retracted"
 _MODERATED = f"{{{MODERATE}}}moderated"
 _REASON = f"{{{RETRACT}}}reason"
 _OCCUPANT_ID = f"{{{OCCUPANT_ID}}}occupant-id"
+_MUC_USER = "{http://jabber.org/protocol/muc#user}x"
 _STANZA_ID = f"{{{SID}}}stanza-id"
 
 
@@ -44,10 +45,12 @@ class Retraction:
             retract.findtext(_REASON) or "",
         )
 
-    def may_bury(self, message: ET.Element) -> bool:
-        """Tell whether a message was said by who takes it back, or in a room whose moderator does."""
+    def may_bury(self, message: ET.Element, owner: str) -> bool:
+        """Tell whether a message in somebody's archive was said by who takes it back, or where a moderator does."""
         author = message.get("from") or ""
         if message.get("type") != "groupchat":
+            if message.find(_MUC_USER) is not None and _bare(author) != owner:  # by an occupant, in private
+                return author == self.sender and _occupant(message) == self.occupant
             return bool(author) and _bare(author) == _bare(self.sender)
         if _bare(author) != _bare(self.sender):
             return False
@@ -56,10 +59,10 @@ class Retraction:
         return self.occupant is not None and self.occupant == _occupant(message)
 
 
-def bury(stanza: str, retraction: Retraction, stamp: str) -> str | None:
-    """Return the tombstone of a stored message; None where it is not to be retracted, or was already."""
+def bury(stanza: str, owner: str, retraction: Retraction, stamp: str) -> str | None:
+    """Return the tombstone of a message in an archive; None where it is not to be retracted, or was already."""
     message = ET.fromstring(stanza)  # noqa: S314 - it is from our own store
-    if message.find(_RETRACTED) is not None or not retraction.may_bury(message):
+    if message.find(_RETRACTED) is not None or not retraction.may_bury(message, owner):
         return None
     tombstone = ET.Element(message.tag, message.attrib)
     tombstone.extend(child for child in message if child.tag in (_STANZA_ID, _OCCUPANT_ID))

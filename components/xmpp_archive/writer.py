@@ -135,7 +135,7 @@ class Writer:
             contact = entry.contact.partition("/")[0]
             found = found.where(column.id.in_(_named(owner, contact, reference(target), _LOOKED_THROUGH)))
         for row in database.execute(found.order_by(column.id.desc()).limit(_SAME_ID)).all():
-            tombstone = bury(row.stanza, entry.retraction, stamp(stamp_ms(entry.id)))
+            tombstone = bury(row.stanza, entry.owner, entry.retraction, stamp(stamp_ms(entry.id)))
             if tombstone is None:
                 continue
             one = update(entries).where(column.owner == owner, column.id == row.id)

@@ -161,6 +161,25 @@ async def test_a_room_knows_people_by_more_than_their_nicknames(store: Store) ->
     assert [child.tag.partition("}")[2] for child in tombstone] == ["occupant-id", "stanza-id", "retracted"]
 
 
+async def test_private_messages_of_occupants(store: Store) -> None:
+    """Behind one room are many, and nicknames change hands (XEP-0045 §7.5)."""
+    private = "<x xmlns='http://jabber.org/protocol/muc#user'/>"
+    occupant = f"<occupant-id xmlns='{OCCUPANT_ID}' id='{{}}'/>"
+
+    def retracting(nick: str, more: str) -> str:
+        return stanza(f"{ROOM}/{nick}", f"<retract xmlns='{RETRACT}' id='m1'/><body>a</body>{private}{more}", "r1")
+
+    said_to_us = stanza(f"{ROOM}/hag", f"<body>{SECRET}</body>{private}{occupant.format(1)}")
+    strangers = (retracting("other", occupant.format(1)), retracting("hag", occupant.format(2)), retracting("hag", ""))
+    await store.write(batch(ROMEO, f"{ROOM}/hag", said_to_us, *strangers))
+    assert await tombstones(store, ROMEO) == [False] * 4
+    await store.write(batch(ROMEO, f"{ROOM}/hag", retracting("hag", occupant.format(1)), first=5))
+    assert await tombstones(store, ROMEO) == [True, *[False] * 4]
+    ours = stanza(f"{ROMEO}/orchard", f"<body>{SECRET}</body>{private}", "m9")
+    await store.write(batch(ROMEO, f"{ROOM}/hag", ours, retracts(f"{ROMEO}/phone", "m9"), first=6))
+    assert await tombstones(store, ROMEO) == [True, *[False] * 4, True, False]
+
+
 async def test_moderators_speak_through_the_room(store: Store) -> None:
     rude = in_room("hag", "1", f"<body>{SECRET}</body>", 1)
     await store.write(batch(ROOM, f"{ROOM}/hag", rude, moderated(f"{ROOM}/hag", ident(1)), room=True))
