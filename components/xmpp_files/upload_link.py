@@ -30,7 +30,7 @@ class UploadLink(Link):
         form = self.plugin["xep_0004"].make_form("result")
         form.add_field("FORM_TYPE", ftype="hidden", value=NS)
         form.add_field("max-file-size", value=str(service.settings.max_file_bytes))
-        self.plugin["xep_0128"].set_extended_info(data=form)
+        self.plugin["xep_0128"].add_extended_info(data=form)  # slixmpp's set_extended_info logs a warning of its own
         self.answers({"get": self._grant}, f"{{{NS}}}request")
 
     async def _grant(self, request: ET.Element, sender: str) -> ET.Element:

@@ -11,8 +11,9 @@ from tests.app.live_server import running, settings
 from tests.world import World
 from xmpp_server.app.component_service import ComponentsPolicy, component_limits, rows, secret_of
 from xmpp_server.app.config import ConfigError
-from xmpp_server.app.settings import Component, Config, Limits
+from xmpp_server.app.settings import Component, Config, Limits, ModuleSettings
 from xmpp_server.core.component import Component as Route
+from xmpp_server.modules.archive.module import ArchiveConfig
 
 FILES = "files.localhost"
 
@@ -87,3 +88,14 @@ def test_rows_tell_the_state() -> None:
         "sent": 0,
         "received": 0,
     }
+
+
+@pytest.mark.parametrize(("domains", "told"), [(("archive.localhost",), 0), ((FILES,), 1)])
+async def test_an_archive_that_nothing_serves_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], domains: tuple[str, ...], told: int
+) -> None:
+    config = settings(tmp_path, modules={"archive": ModuleSettings(enabled=True, config=ArchiveConfig())})
+    config = msgspec.structs.replace(config, components=(Component(domains=domains, secret="geheim"),))
+    async with running(config):
+        pass
+    assert "".join(capsys.readouterr()).count("archive-not-configured") == told

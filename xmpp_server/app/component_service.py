@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import structlog
@@ -18,8 +18,10 @@ from xmpp_server.app.settings import Config, Listen
 from xmpp_server.core.component import Component
 from xmpp_server.core.component_line import Line
 from xmpp_server.core.grants import Grants
+from xmpp_server.core.host import Host
 from xmpp_server.core.router import Router
 from xmpp_server.errors import StreamError
+from xmpp_server.modules.archive.module import Archive
 from xmpp_server.net.component import ComponentPeer
 from xmpp_server.net.connection import Connection
 from xmpp_server.net.listener import Listener
@@ -95,8 +97,8 @@ class ComponentService:
             known.update(dict.fromkeys(settings.domains, secret))
         self.policy = ComponentsPolicy(config, known)
 
-    def check_domains(self) -> None:
-        """Make sure that no module has taken a component's domain.
+    def check_domains(self, hosts: Iterable[Host]) -> None:
+        """Make sure that no module has taken a component's domain; tell who wants an archive and has none.
 
         Raises:
             ConfigError: One has.
@@ -106,6 +108,11 @@ class ComponentService:
             for domain in component.domains:
                 if component.router.routes[domain.domainpart] is not component:
                     raise ConfigError(None, f"components[{index}].domains", f"{domain} is a module's domain already")
+        for host in hosts:
+            if Archive in host.modules:
+                archive = host.module(Archive).component
+                if self.components.find(archive.domainpart) is None:
+                    log.error("archive-not-configured", component=str(archive), hint="add it to [[components]]")
 
     async def open(
         self, io: LoopIO, doors: Listen, make_tls: Callable[[Sequence[str]], TlsServer]

@@ -97,7 +97,7 @@ class Server:
         iterations = config.auth.scram_iterations
         self.components = ComponentService(config, self.router, self.runtime)  # modules look at their grants
         self.hosts.update(build_hosts(config, self.router, self.storage, self.runtime))
-        self.components.check_domains()
+        self.components.check_domains(self.hosts.values())
         self.rights = FederationRights(config.s2s.local_only, self.storage.documents)
         await self.rights.load(host.jid for host in self.hosts.values())
         backends = {

@@ -22,6 +22,11 @@ def test_accounts(run):
     assert run("user", "list", "--host", "localhost").output == ""
 
 
+def test_nothing_is_said_of_components_that_are_down_as_well(run, config_file):
+    config_file.write_text(config_file.read_text() + "[[components]]\ndomains = ['archive.localhost']\nsecret = 'x'\n")
+    assert run("user", "add", "me@localhost", "--password", "secret").output == "added me@localhost\n"
+
+
 def test_who_talks_to_other_servers(run, config_file):
     config_file.write_text(config_file.read_text() + "[s2s]\nlocal_only = ['guest-*@localhost']\n")
     for name in ("me", "guest-1"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 from collections.abc import Awaitable, Callable, Mapping
 from functools import cached_property
 from pathlib import Path
@@ -43,6 +44,13 @@ EXIT_CODES: Mapping[type[Exception], int] = {
     CertificateError: FAILED,
     OSError: FAILED,
 }
+#: What to do where the system's own words do not tell.
+REMEDIES: Mapping[int, str] = {
+    errno.EADDRINUSE: "another program has it; stop that one, or write another address into [listen]",
+    errno.EACCES: "let the user that runs this have it, or name another place in the configuration",
+    errno.EROFS: "name another place in the configuration",
+    errno.ENOSPC: "make room on the disk",
+}
 
 
 class Commands(click.Group):
@@ -54,8 +62,17 @@ class Commands(click.Group):
             return super().invoke(ctx)
         except tuple(EXIT_CODES) as error:
             code = next(code for kind, code in EXIT_CODES.items() if isinstance(error, kind))
-            click.echo(f"xmpp-server: {error}", err=True)
+            click.echo(f"xmpp-server: {_told(error)}", err=True)
             ctx.exit(code)
+
+
+def _told(error: Exception) -> str:
+    """Say an error in one line, with what to do about it if that is known."""
+    if not isinstance(error, OSError) or error.strerror is None:
+        return str(error)
+    what = error.strerror if error.filename is None else f"{error.filename}: {error.strerror}"
+    remedy = REMEDIES.get(error.errno or 0)
+    return f"{what} ({remedy})" if remedy else what
 
 
 class Context:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 import msgspec
-import structlog
 from msgspec import Meta
 
 from xmpp_server.core.component_line import Line
@@ -24,8 +23,6 @@ from xmpp_server.modules.stable_ids import StableIds
 from xmpp_server.stanzas.message import MessageType
 from xmpp_server.xml.namespaces import MAM
 from xmpp_server.xml.stanza import Stanza
-
-log = structlog.get_logger()
 
 RETRACT = "urn:xmpp:message-retract:1"
 
@@ -73,19 +70,18 @@ class Archive(Module):
     def register(self, host: Host) -> None:
         """Stand between annotation and delivery."""
         config = self.config
-        self._component = JID.parse(config.component_of(host.name))
+        #: The component that keeps the archives.
+        self.component = JID.parse(config.component_of(host.name))
         self._handover = Handover(
             host,
-            self._component,
+            self.component,
             batch_entries=config.batch_entries,
             most_bytes=config.spool_bytes,
             answer_s=config.answer_s,
             refuses=config.when_full == "refuse",
         )
         self.groupchat = Groupchat(host, self._handover) if config.groupchat else None
-        asking = Asking(host, self._component, self._handover)
-        if host.router.components.find(self._component.domainpart) is None:
-            log.error("archive-not-configured", component=str(self._component), hint="add it to [[components]]")
+        asking = Asking(host, self.component, self._handover)
         host.hooks.message_in.add(self.received, Order.ARCHIVE)
         host.hooks.message_out.add(self.sent, Order.ARCHIVE)
         host.hooks.iq_request.add(asking.account, Order.DELIVER)
@@ -150,5 +146,5 @@ class Archive(Module):
             disco.features.add(f"{MAM}#groupchat-available")
 
     def _connected(self, line: Line) -> None:
-        if self._component in line.component.domains:
+        if self.component in line.component.domains:
             self._handover.connected()
