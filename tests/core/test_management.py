@@ -166,3 +166,28 @@ def test_a_session_that_may_not_wait_ends_when_its_connection_breaks() -> None:
     client.drops()
     assert client.session.closed
     assert hibernated == []
+
+
+def test_a_client_that_waits_for_its_answer_is_told_what_is_safe_so_far(world: World) -> None:
+    """Many clients take some silence for a dead connection, and another server may be slow to acknowledge."""
+    client = managed(world, "romeo@example.org/home")
+    sm = client.session.sm
+    assert sm is not None
+    client.says("<presence/>")
+    slow = sm.ledger.receive()
+    slow.hold()
+
+    def answers() -> list[str | None]:
+        return [one.get("h") for one in client.hears() if one.name == "a"]
+
+    client.says("<presence/>", "<r xmlns='urn:xmpp:sm:3'/>")
+    world.passes(4)
+    assert answers() == []
+    world.passes(3)
+    assert answers() == ["1"]
+    world.passes(20)
+    assert answers() == []
+    slow.release()
+    assert answers() == ["3"]
+    client.says("<r xmlns='urn:xmpp:sm:3'/>")
+    assert answers() == ["3"]

@@ -40,6 +40,7 @@ class StreamManagement:
     """The state that survives a connection; made by `<enable/>`."""
 
     __slots__ = (
+        "asked_at",
         "held",
         "in_flight_bytes",
         "ledger",
@@ -69,6 +70,8 @@ class StreamManagement:
         self.unrequested = 0
         #: When the oldest unanswered `<r/>` was sent (monotonic seconds), or None.
         self.requested_at: float | None = None
+        #: When the client sent the oldest `<r/>` that got no answer yet (monotonic seconds), or None.
+        self.asked_at: float | None = None
         self.ledger = Ledger()
 
     def sent(self, stanza: Stanza, wire: bytes, stored_id: str | None, now: float) -> Sent:
@@ -110,6 +113,7 @@ class StreamManagement:
         self.in_flight_bytes = 0
         self.unrequested = 0
         self.requested_at = None
+        self.asked_at = None
 
     def request(self) -> None:
         """Ask the client for an acknowledgement, unless a request is under way or there is no connection."""
@@ -137,8 +141,15 @@ class StreamManagement:
 
     def answer(self) -> None:
         """Answer the client's `<r/>`, once what it sent is safe."""
+        if self.ledger.unsafe and self.asked_at is None:
+            self.asked_at = self.session.host.now()
         self.ledger.request(self._write_answer)
 
+    def reassure(self) -> None:
+        """Tell a client that has waited for its answer what is safe so far: many take silence for a dead connection."""
+        self._write_answer(self.ledger.so_far())
+
     def _write_answer(self, count: int) -> None:
+        self.asked_at = None
         if self.session.transport is not None:
             self.session.transport.write(acknowledgement(count % MODULUS))

@@ -22,6 +22,8 @@ log = structlog.get_logger()
 KEEP_AFTER_S = 1.5
 #: A client that does not answer `<r/>` for so long is gone.
 ACK_TIMEOUT_S = 45.0
+#: A client whose `<r/>` cannot be answered in full for so long gets the count so far.
+ANSWER_AFTER_S = 5.0
 TICK_S = 1.0
 
 
@@ -139,7 +141,11 @@ class Registry:
         now = self._host.now()
         for session in list(self._managed):
             sm = session.sm
-            if sm is None or session.transport is None or not sm.queue:
+            if sm is None or session.transport is None:
+                continue
+            if sm.asked_at is not None and now - sm.asked_at > ANSWER_AFTER_S:
+                sm.reassure()
+            if not sm.queue:
                 continue
             if sm.requested_at is None:
                 sm.request()
