@@ -47,27 +47,29 @@ class Implemented:
 OFF = "off by default"
 
 RFCS: tuple[Rfc, ...] = (
+    Rfc(4422, "SASL EXTERNAL", ("sasl/external.py",)),
     Rfc(4505, "SASL ANONYMOUS", ("sasl/anonymous.py",)),
     Rfc(4616, "SASL PLAIN", ("sasl/plain.py",)),
     Rfc(5802, "SCRAM", ("sasl/scram.py",)),
     Rfc(
         5929,
         "Channel Bindings for TLS",
-        ("sasl/channel_binding.py", "net/certificates.py"),
+        ("sasl/channel_binding.py",),
         "tls-server-end-point only; tls-unique is not safe with every version of TLS",
     ),
-    Rfc(6120, "XMPP: Core", ("streams/c2s.py", "xml/scanner.py", "core/host.py"), "between client and server only"),
-    Rfc(
-        6121,
-        "XMPP: Instant Messaging and Presence",
-        ("im/roster.py", "im/presence.py", "im/delivery.py"),
-        "among the accounts of one server",
-    ),
-    Rfc(7590, "Use of TLS in XMPP", ("net/tls.py",), "between client and server only"),
+    Rfc(6120, "XMPP: Core", ("streams/c2s.py", "streams/s2s_in.py", "xml/scanner.py", "core/host.py")),
+    Rfc(6121, "XMPP: Instant Messaging and Presence", ("im/roster.py", "im/presence.py", "im/delivery.py")),
+    Rfc(7590, "Use of TLS in XMPP", ("net/tls.py",)),
     Rfc(7622, "XMPP: Address Format", ("jid.py",)),
+    Rfc(7671, "DANE: Updates and Operational Guidance", ("net/dane.py",), OFF),
+    Rfc(7673, "DANE TLSA Records with SRV Records", ("net/lookup.py",), OFF),
     Rfc(7677, "SCRAM-SHA-256", ("sasl/scram.py",)),
+    Rfc(7711, "POSH", ("net/posh.py",), OFF),
     Rfc(8265, "PRECIS: Usernames and Passwords", ("jid.py", "sasl/credentials.py")),
+    Rfc(8555, "ACME", ("app/acme/issuing.py",), OFF),
     Rfc(9266, "Channel Bindings for TLS 1.3", ("net/tls_channel.py",), "not offered below TLS 1.3"),
+    Rfc(9525, "Service Identity in TLS", ("net/certificates.py", "net/peer_trust.py")),
+    Rfc(9773, "ACME Renewal Information", ("app/acme/issuing.py",), OFF),
 )
 
 #: XEPs that no module implements, but a layer below, or the application.
@@ -126,7 +128,7 @@ def markdown(modules: Sequence[type[Module]] = MODULES) -> str:
         "## XEPs",
         "",
         "The version is that of the text that was read. *Module* is the name in the configuration, `[modules.NAME]`;",
-        "what has none is always there.",
+        "what has none is always there. XEP-0065 and XEP-0363 are [file transfer](file-transfer.md)'s, a program of its own.",
         "",
         "| XEP | Title | Version | Module | Where | Note |",
         "| --- | --- | --- | --- | --- | --- |",
