@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from bench.load.reactor import Reactor
@@ -37,9 +36,7 @@ class Crowd:
         #: Sessions that ended though nobody asked them to.
         self.dropped = 0
 
-    def sign_in(
-        self, at_once: int = 32, timeout_s: float = 300.0, on_progress: Callable[[], None] | None = None
-    ) -> SignIn:
+    def sign_in(self, at_once: int = 32, timeout_s: float = 300.0) -> SignIn:
         """Bring all sessions up, `at_once` of them on their way at any time.
 
         Raises:

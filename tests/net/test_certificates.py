@@ -17,7 +17,6 @@ from cryptography.hazmat.primitives.serialization import BestAvailableEncryption
 from xmpp_server.net.certificates import (
     CertificateError,
     CertificateNames,
-    end_point_binding,
     load_key_pair,
     matching_names,
     names_of,
@@ -90,12 +89,6 @@ def test_covers() -> None:
     assert names.covers("chat.EXAMPLE.org")
     assert not names.covers("a.chat.example.org")
     assert not names.covers("example.net")
-
-
-def test_the_binding_hash_follows_the_signature() -> None:
-    ecdsa = certificate()
-    assert end_point_binding(ecdsa) == ecdsa.fingerprint(hashes.SHA384())
-    assert end_point_binding(certificate(key=ed25519.Ed25519PrivateKey.generate())) is None
 
 
 def test_a_chain_and_key_in_one_file_or_two(authority: trustme.CA, tmp_path: Path) -> None:

@@ -132,7 +132,7 @@ async def test_the_certificate_is_chosen_by_sni(
         writer.write(b"x")
         await recorder.until_event("received")
         assert recorder.link.tls is not None
-        assert recorder.link.tls.channel_binding("tls-server-end-point") == hashlib.sha256(der).digest()
+        assert recorder.link.tls.channel_bindings["tls-server-end-point"] == hashlib.sha256(der).digest()
         writer.close()
 
 
@@ -312,12 +312,12 @@ async def test_channel_bindings_are_those_of_the_client(server: TlsServer, pair:
         client.receive(channel.outgoing())
     assert client.session is not None
     assert channel.session is not None
-    assert channel.session.channel_binding("tls-server-end-point") == pair.end_point
+    assert channel.session.channel_bindings["tls-server-end-point"] == pair.end_point
     bindings = channel.session.channel_bindings
     if version == SSL.TLS1_3_VERSION:
         assert list(bindings) == ["tls-exporter", "tls-server-end-point"]
         exported = connection.export_keying_material(b"EXPORTER-Channel-Binding", 32, b"")
-        assert bindings["tls-exporter"] == exported == client.session.channel_binding("tls-exporter")
+        assert bindings["tls-exporter"] == exported == client.session.channel_bindings["tls-exporter"]
     else:
         assert list(bindings) == ["tls-server-end-point"]
     assert len(client.session.peer_chain) == len(pair.chain)

@@ -42,23 +42,31 @@ def with_signature(der: bytes, oid: x509.ObjectIdentifier) -> bytes:
 def test_the_hash_of_the_signature() -> None:
     key = ec.generate_private_key(ec.SECP256R1())
     der = certificate(key, hashes.SHA256())
-    assert server_end_point(der) == hashlib.sha256(der).digest()
+    assert server_end_point(x509.load_der_x509_certificate(der)) == hashlib.sha256(der).digest()
     der = certificate(key, hashes.SHA384())
-    assert server_end_point(der) == hashlib.sha384(der).digest()
+    assert server_end_point(x509.load_der_x509_certificate(der)) == hashlib.sha384(der).digest()
 
 
 def test_a_weak_hash_is_replaced() -> None:
     der = bytes.fromhex(OLD_SHA1)
-    assert server_end_point(der) == hashlib.sha256(der).digest()
+    assert server_end_point(x509.load_der_x509_certificate(der)) == hashlib.sha256(der).digest()
 
 
 def test_undefined_without_a_single_hash() -> None:
-    assert server_end_point(certificate(ed25519.Ed25519PrivateKey.generate(), None)) is None
+    assert (
+        server_end_point(x509.load_der_x509_certificate(certificate(ed25519.Ed25519PrivateKey.generate(), None)))
+        is None
+    )
 
 
 def test_undefined_for_an_unknown_algorithm() -> None:
     der = certificate(ec.generate_private_key(ec.SECP256R1()), hashes.SHA256())
-    assert server_end_point(with_signature(der, x509.ObjectIdentifier("1.2.840.10045.4.3.9"))) is None
+    assert (
+        server_end_point(
+            x509.load_der_x509_certificate(with_signature(der, x509.ObjectIdentifier("1.2.840.10045.4.3.9")))
+        )
+        is None
+    )
 
 
 def test_types_are_announced_only_for_plus() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from xmpp_server.xml.element import Element, split_tag, tag
+from xmpp_server.xml.element import Element, tag
 
 
 def example() -> Element:
@@ -18,8 +18,6 @@ def example() -> Element:
 def test_tags() -> None:
     assert tag("urn:q", "query") == "urn:q query"
     assert tag("", "query") == "query"
-    assert split_tag("urn:q query") == ("urn:q", "query")
-    assert split_tag("query") == ("", "query")
     assert example().tag == "urn:q query"
 
 

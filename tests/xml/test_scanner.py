@@ -175,7 +175,6 @@ class TestStanzas:
         assert (stanza.ns, stanza.name, stanza.id, stanza.type) == (CLIENT, "message", "1", "chat")
         assert raw[: stanza.head_end].endswith(b"'chat'>")
         assert stanza.plain
-        assert stanza.is_stanza
 
     @pytest.mark.parametrize(
         "raw",

@@ -164,13 +164,6 @@ def test_build_without_addresses() -> None:
     assert stanza.splice(b"<a/>") == b"<iq><a/></iq>"
 
 
-def test_is_stanza() -> None:
-    assert received(b"<iq/>").is_stanza
-    assert received(b"<iq xmlns='jabber:server'/>").is_stanza
-    assert not received(b"<iq xmlns='urn:x'/>").is_stanza
-    assert not received(b"<r/>").is_stanza
-
-
 def test_scope() -> None:
     assert STANDARD_SCOPE.is_standard
     assert not Scope("urn:x").is_standard

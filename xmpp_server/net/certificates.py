@@ -11,9 +11,10 @@ from typing import TypeAlias
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
+
+from xmpp_server.sasl.channel_binding import server_end_point
 
 #: Kinds of key that TLS servers use.
 PrivateKey: TypeAlias = (
@@ -98,7 +99,7 @@ def load_key_pair(certificate: Path, key: Path | None = None) -> KeyPair:
     leaf_key = chain[0].public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     if public != leaf_key:
         raise CertificateError(f"{key_path}: this is not the key of the first certificate in {certificate}")
-    return KeyPair(chain, private, names_of(chain[0]), end_point_binding(chain[0]), os.fspath(certificate))
+    return KeyPair(chain, private, names_of(chain[0]), server_end_point(chain[0]), os.fspath(certificate))
 
 
 def best_pair(pairs: Sequence[KeyPair], domain: str) -> KeyPair:
@@ -133,19 +134,6 @@ def matching_names(domain: str) -> tuple[str, ...]:
     name = domain.lower().rstrip(".")
     _, dot, parent = name.partition(".")
     return (name, f"*.{parent}") if dot and "." not in (parent[:1], name[:1]) else (name,)
-
-
-def end_point_binding(certificate: x509.Certificate) -> bytes | None:
-    """The hash of a certificate for tls-server-end-point (RFC 5929 §4.1); None if its signature has no hash."""
-    try:
-        algorithm = certificate.signature_hash_algorithm
-    except UnsupportedAlgorithm:
-        return None
-    if algorithm is None:  # Ed25519, Ed448
-        return None
-    if isinstance(algorithm, hashes.MD5 | hashes.SHA1):
-        algorithm = hashes.SHA256()
-    return certificate.fingerprint(algorithm)
 
 
 def _read(path: Path) -> bytes:

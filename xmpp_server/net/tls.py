@@ -18,7 +18,6 @@ _SESSION_CONTEXT = b"xmpp"
 
 ALPN_XMPP_CLIENT = "xmpp-client"
 ALPN_XMPP_SERVER = "xmpp-server"
-ALPN_HTTP = "http/1.1"
 
 
 class TlsServer:

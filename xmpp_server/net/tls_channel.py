@@ -9,15 +9,14 @@ from cryptography.hazmat.bindings.openssl.binding import Binding
 from cryptography.hazmat.primitives.serialization import Encoding
 from OpenSSL import SSL
 
+from xmpp_server.sasl.channel_binding import EXPORTER, EXPORTER_BYTES, EXPORTER_LABEL, SERVER_END_POINT
+
 #: The plaintext of the largest TLS record (RFC 8446 §5.1).
 RECORD_BYTES = 16384
 #: A memory BIO never shrinks: after more than this through one, it is replaced.
 _KEEP_BYTES = 2048
 #: Room for the header, the tag and the padding that a record adds to its plaintext.
 _RECORD_OVERHEAD_BYTES = 512
-
-_EXPORTER_LABEL = b"EXPORTER-Channel-Binding"  # RFC 9266 §2
-_EXPORTER_BYTES = 32
 
 #: Gives the tls-server-end-point binding of a connection whose handshake has just finished.
 EndPoint: TypeAlias = Callable[[SSL.Connection], bytes | None]
@@ -43,18 +42,14 @@ class TlsSession:
         self.peer_certificate: bytes | None = self.peer_chain[0] if self.peer_chain else None
         self._bindings: dict[str, bytes] = {}
         if self.version == "TLSv1.3":  # before 1.3 it needs the extended master secret (RFC 9266 §4.2)
-            self._bindings["tls-exporter"] = connection.export_keying_material(_EXPORTER_LABEL, _EXPORTER_BYTES)
+            self._bindings[EXPORTER] = connection.export_keying_material(EXPORTER_LABEL, EXPORTER_BYTES)
         if end_point is not None:
-            self._bindings["tls-server-end-point"] = end_point
+            self._bindings[SERVER_END_POINT] = end_point
 
     @property
     def channel_bindings(self) -> dict[str, bytes]:
         """Channel binding data by type (RFC 5929, RFC 9266), strongest first."""
         return self._bindings
-
-    def channel_binding(self, kind: str) -> bytes | None:
-        """The data of one channel binding type, or None where it is not defined for this connection."""
-        return self._bindings.get(kind)
 
 
 class TlsChannel:

@@ -18,12 +18,11 @@ EXPORTER_BYTES = 32
 PLUS = "-PLUS"
 
 
-def server_end_point(certificate_der: bytes) -> bytes | None:
+def server_end_point(certificate: x509.Certificate) -> bytes | None:
     """Return the hash of the server's certificate that its signature uses, at least SHA-256 (RFC 5929 §4.1).
 
     None where the signature uses no single hash (Ed25519): RFC 5929 leaves the binding undefined.
     """
-    certificate = x509.load_der_x509_certificate(certificate_der)
     try:
         algorithm = certificate.signature_hash_algorithm
     except UnsupportedAlgorithm:

@@ -11,12 +11,6 @@ def tag(ns: str, name: str) -> str:
     return f"{ns} {name}" if ns else name
 
 
-def split_tag(text: str) -> tuple[str, str]:
-    """Take apart what `tag` joined: (namespace or "", local name)."""
-    ns, _, name = text.rpartition(" ")
-    return ns, name
-
-
 class Element:
     """An XML element with its namespace, attributes and mixed children.
 

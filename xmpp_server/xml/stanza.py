@@ -16,7 +16,6 @@ from .writer import serialize
 
 _ATTRIBUTE = re.compile(rb"""\s+([^\s=]+)\s*=\s*("[^"]*"|'[^']*')""")
 _NAME = re.compile(rb"<[^\s/>]+")
-_KINDS = frozenset(("message", "presence", "iq"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,11 +141,6 @@ class Stanza:
         self.to = to
         self.wire = self.raw
         return self
-
-    @property
-    def is_stanza(self) -> bool:
-        """True for a message, presence or iq; false for other first-level elements."""
-        return self.name in _KINDS and self.ns in CONTENT
 
     @property
     def element(self) -> Element:
