@@ -128,7 +128,7 @@ def markdown(modules: Sequence[type[Module]] = MODULES) -> str:
         "## XEPs",
         "",
         "The version is that of the text that was read. *Module* is the name in the configuration, `[modules.NAME]`;",
-        "what has none is always there. XEP-0065 and XEP-0363 are [file transfer](file-transfer.md)'s, a program of its own.",
+        "what has none is always there. XEP-0065 and XEP-0363 are in another program, [xmpp-files](file-transfer.md).",
         "",
         "| XEP | Title | Version | Module | Where | Note |",
         "| --- | --- | --- | --- | --- | --- |",
