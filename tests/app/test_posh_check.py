@@ -19,7 +19,8 @@ from xmpp_server.app.finding import Level
 from xmpp_server.app.posh_check import check_posh
 from xmpp_server.app.settings import S2S, Config, Dns, Tls
 from xmpp_server.net.certificates import KeyPair, load_key_pair
-from xmpp_server.net.posh import PATH, Posh, PoshError
+from xmpp_server.net.posh import PATH, Posh
+from xmpp_server.net.posh_document import PoshError
 
 HOST = "example.test"
 

@@ -20,7 +20,8 @@ from xmpp_server.net.dns import Resolver, Target
 from xmpp_server.net.lookup import LookupFailedError
 from xmpp_server.net.peer_judge import Judge
 from xmpp_server.net.peer_trust import PeerTrust, Standing
-from xmpp_server.net.posh import PATH, Posh, PoshError
+from xmpp_server.net.posh import PATH, Posh
+from xmpp_server.net.posh_document import PoshError
 
 PROVEN, UNPROVEN, REFUSED = Standing.PROVEN, Standing.UNPROVEN, Standing.REFUSED
 DOMAIN = "a.example"

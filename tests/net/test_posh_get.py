@@ -15,7 +15,8 @@ from tests.federated_peers import DnsServer
 from tests.net.conftest import Clock
 from xmpp_server.net import posh_get
 from xmpp_server.net.dns import Resolver
-from xmpp_server.net.posh import PATH, Posh, PoshError
+from xmpp_server.net.posh import PATH, Posh
+from xmpp_server.net.posh_document import PoshError
 from xmpp_server.net.posh_get import Getter, _Addresses
 
 

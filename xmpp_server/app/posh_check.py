@@ -12,7 +12,8 @@ from xmpp_server.app.finding import Finding, Level
 from xmpp_server.app.settings import S2S
 from xmpp_server.net.certificates import KeyPair
 from xmpp_server.net.dns import Resolver
-from xmpp_server.net.posh import PATH, Posh, PoshError, over_https
+from xmpp_server.net.posh import PATH, Posh, over_https
+from xmpp_server.net.posh_document import PoshError
 
 SUBJECT = "dns"
 

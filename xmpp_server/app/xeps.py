@@ -64,7 +64,7 @@ RFCS: tuple[Rfc, ...] = (
     Rfc(7671, "DANE: Updates and Operational Guidance", ("net/dane.py",), OFF),
     Rfc(7673, "DANE TLSA Records with SRV Records", ("net/lookup.py",), OFF),
     Rfc(7677, "SCRAM-SHA-256", ("sasl/scram.py",)),
-    Rfc(7711, "POSH", ("net/posh.py",), OFF),
+    Rfc(7711, "POSH", ("net/posh.py", "net/posh_document.py"), OFF),
     Rfc(8265, "PRECIS: Usernames and Passwords", ("jid.py", "sasl/credentials.py")),
     Rfc(8555, "ACME", ("app/acme/issuing.py",), OFF),
     Rfc(9266, "Channel Bindings for TLS 1.3", ("net/tls_channel.py",), "not offered below TLS 1.3"),

@@ -12,7 +12,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 
 from xmpp_server.net.dns import NoServerError, Resolver
 from xmpp_server.net.lookup import LookupFailedError
-from xmpp_server.net.posh import PoshError
+from xmpp_server.net.posh_document import PoshError
 
 #: The largest page.
 PAGE_BYTES = 65_536
