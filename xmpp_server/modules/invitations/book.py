@@ -55,6 +55,14 @@ class Invitation(msgspec.Struct, frozen=True):
     subscribe: bool = True
 
 
+class Made(msgspec.Struct, frozen=True):
+    """An invitation as its inviter gets it: the only time that its token can be seen."""
+
+    ident: str
+    uri: str
+    invitation: Invitation
+
+
 class Book:
     """The invitations of one host."""
 

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from xmpp_server.errors import Condition, StanzaError
 from xmpp_server.jid import JID, JIDMalformed
 from xmpp_server.modules.commands import Ask, Command, Done, Stage, Values
-from xmpp_server.modules.invitations.book import Purpose
+from xmpp_server.modules.invitations.book import Made, Purpose
 from xmpp_server.stanzas.forms import BOOLEANS, Field, FieldType, Form, FormType, hidden_form_type
-
-if TYPE_CHECKING:
-    from xmpp_server.modules.invitations.module import Made
 
 NODE = "urn:xmpp:invite"
 FORM = f"{NODE}#invitation"

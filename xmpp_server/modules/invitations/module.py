@@ -20,7 +20,7 @@ from xmpp_server.im.presence import Presence
 from xmpp_server.im.roster import Roster
 from xmpp_server.jid import JID
 from xmpp_server.modules.commands import Commands
-from xmpp_server.modules.invitations.book import GONE, Book, Invitation, Purpose
+from xmpp_server.modules.invitations.book import GONE, Book, Invitation, Made, Purpose
 from xmpp_server.modules.invitations.forms import InvitationCommands
 from xmpp_server.modules.register import Register, Strangers
 from xmpp_server.storage.api import RosterItem
@@ -238,14 +238,6 @@ class Invitations(Module):
         for ident, invitation in (await self.book.all()).items():
             if invitation.inviter == jid:
                 await self.book.remove(ident)
-
-
-class Made(msgspec.Struct, frozen=True):
-    """An invitation as its inviter gets it: the only time that its token can be seen."""
-
-    ident: str
-    uri: str
-    invitation: Invitation
 
 
 def _mutual(contact: JID, item: RosterItem | None) -> RosterItem:
