@@ -24,7 +24,10 @@ log = structlog.get_logger(__name__)
 FAILED, WRONG_SETTINGS = 1, 2
 
 config_option = click.option(
-    "--config", "path", type=click.Path(path_type=Path), help="The settings; NAME.toml if the server did not start us."
+    "--config",
+    "path",
+    type=click.Path(path_type=Path),
+    help="The settings; ./files.toml or ./archive.toml, after our name, if the server did not start us.",
 )
 check_option = click.option("--check", is_flag=True, help="Only check the settings.")
 

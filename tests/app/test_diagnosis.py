@@ -8,6 +8,8 @@ from xmpp_server.app.diagnosis import diagnose
 from xmpp_server.app.finding import Level
 from xmpp_server.app.settings import Config, Listen, Storage, Tls
 
+DOORS = ("0.0.0.0:0",)
+
 
 @pytest.fixture
 def config(tmp_path):
@@ -32,7 +34,8 @@ async def test_the_defaults_are_fine(config):
     ("values", "text"),
     [
         ({"listen": Listen(c2s=(), c2s_tls=())}, "no client can connect"),
-        ({"domains": ("example.org",)}, "only clients on this machine can connect"),
+        ({"domains": ("example.org",), "listen": Listen(s2s=DOORS)}, "only clients on this machine can connect"),
+        ({"domains": ("example.org",), "listen": Listen(c2s=DOORS)}, "only servers on this machine can connect"),
         ({"listen": Listen(c2s=("0.0.0.0:5222",)), "tls": Tls(require=False)}, "passwords may travel in clear"),
         ({"admins": ("a@elsewhere",)}, "admins from elsewhere: a@elsewhere"),
     ],

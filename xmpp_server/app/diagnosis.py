@@ -41,6 +41,14 @@ async def _config(config: Config) -> AsyncIterator[Finding]:
             "only clients on this machine can connect",
             'set listen.c2s = ["0.0.0.0:5222", "[::]:5222"], and listen.c2s_tls likewise',
         )
+    links = config.listen.s2s + config.listen.s2s_tls
+    if config.s2s.enabled and links and not all(map(is_local, config.domains)) and all(map(is_loopback, links)):
+        yield Finding(
+            subject,
+            Level.WARNING,
+            "only servers on this machine can connect",
+            'set listen.s2s = ["0.0.0.0:5269", "[::]:5269"], and listen.s2s_tls likewise; or s2s.enabled = false',
+        )
     if not config.tls.require and not all(map(is_loopback, config.listen.c2s)):
         yield Finding(
             subject,
