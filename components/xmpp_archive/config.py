@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from components.xmpp_archive.settings import Config
 from components.xmpp_component import environment
-from components.xmpp_component.config import check_addresses, checked_server, complaints, folder_of, read
+from components.xmpp_component.config import checked_addresses, checked_server, complaints, folder_of, read
 from components.xmpp_component.environment import Tables, has_any, is_supervised, merged
 
 __all__ = ["load"]
@@ -51,12 +51,12 @@ def _checked(config: Config, folder: Path, environ: Mapping[str, str]) -> Config
         raise ValueError('url: must begin with "postgresql://"')
     if config.pages.default > config.pages.most:
         raise ValueError("pages.default: must not be more than pages.most")
-    check_addresses("monitor.listen", *config.monitor.listen)
     return replace(
         config,
         data_dir=str(folder / config.data_dir),
         url=_ENV.sub(lambda match: _variable(match[1], environ), config.url),
         server=checked_server(config.server, folder),
+        monitor=replace(config.monitor, listen=checked_addresses("monitor.listen", config.monitor.listen, folder)),
     )
 
 

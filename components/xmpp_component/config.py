@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
@@ -66,13 +66,12 @@ def complaints(path: Path | None) -> Iterator[None]:
         raise ConfigError(f"{place}: {error}") from None
 
 
-def check_addresses(key: str, *texts: str) -> None:
-    """Check that addresses are well-formed; raises ValueError with the key."""
-    for text in texts:
-        try:
-            split(text)
-        except AddressError as error:
-            raise ValueError(f"{key}: {error}") from None
+def checked_addresses(key: str, texts: Iterable[str], folder: Path) -> tuple[str, ...]:
+    """Return addresses, paths of Unix sockets from where relative paths start; ValueError if one is malformed."""
+    try:
+        return tuple(f"unix:{folder / where}" if isinstance(where := split(text), Path) else text for text in texts)
+    except AddressError as error:
+        raise ValueError(f"{key}: {error}") from None
 
 
 def checked_server(server: S, folder: Path) -> S:
@@ -86,14 +85,13 @@ def checked_server(server: S, folder: Path) -> S:
         ValueError: The address is malformed, or there is no secret, or there are two.
 
     """
-    check_addresses("server.address", server.address)
+    (address,) = checked_addresses("server.address", [server.address], folder)
     if server.tls and server.address.startswith("unix:"):
         raise ValueError("server.tls: not on a Unix socket")
     if bool(server.secret) == bool(server.secret_file):
         raise ValueError("server: either secret or secret_file")
-    if server.secret:
-        return server
-    return replace(server, secret=secret_in(folder / server.secret_file, "server.secret_file"))
+    secret = server.secret or secret_in(folder / server.secret_file, "server.secret_file")
+    return replace(server, address=address, secret=secret)
 
 
 def secret_in(file: Path, key: str) -> str:

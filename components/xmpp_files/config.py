@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 from msgspec.structs import replace
 
-from components.xmpp_component.config import check_addresses, checked_server, complaints, folder_of, read, secret_in
+from components.xmpp_component.config import checked_addresses, checked_server, complaints, folder_of, read, secret_in
 from components.xmpp_files.environment import with_environment
 from components.xmpp_files.settings import Config, HttpSettings, S3Settings
 
@@ -39,14 +39,13 @@ def _checked(config: Config, folder: Path) -> Config:
         raise ValueError("proxy.domain: must differ from upload.domain")
     if config.thumbnails.enabled and importlib.util.find_spec("PIL") is None:
         raise ValueError("thumbnails.enabled: needs Pillow: pip install 'xmpp-server[files-thumbnails]'")
-    check_addresses("http.listen", *config.http.listen)
-    check_addresses("proxy.listen", *config.proxy.listen)
-    check_addresses("monitor.listen", *config.monitor.listen)
     return replace(
         config,
         data_dir=str(folder / config.data_dir),
         server=checked_server(config.server, folder),
         http=_with_paths(config.http, folder),
+        proxy=replace(config.proxy, listen=checked_addresses("proxy.listen", config.proxy.listen, folder)),
+        monitor=replace(config.monitor, listen=checked_addresses("monitor.listen", config.monitor.listen, folder)),
         s3=_with_key(config, folder),
     )
 
@@ -72,6 +71,7 @@ def _with_paths(http: HttpSettings, folder: Path) -> HttpSettings:
         raise ValueError("http: certificate and key belong together")
     if http.public_url and not re.fullmatch(r"https?://[^/?#\s]+(/[^?#\s]*)?", http.public_url):
         raise ValueError("http.public_url: must be like https://upload.example.org")
+    http = replace(http, listen=checked_addresses("http.listen", http.listen, folder))
     if not http.certificate:
         return http
     return replace(http, certificate=str(folder / http.certificate), key=str(folder / http.key))

@@ -209,6 +209,8 @@ def test_relative_paths_start_at_the_folder_of_the_file(read, tmp_path):
         """
         domains = ["localhost"]
         data_dir = "data"
+        [listen]
+        component = ["127.0.0.1:0", "unix:door", "unix:/run/door"]
         [tls]
         certificate = "a.pem"
         key = "/etc/a.key"
@@ -218,6 +220,7 @@ def test_relative_paths_start_at_the_folder_of_the_file(read, tmp_path):
         """
     )
     assert config.data_dir == str(tmp_path / "data")
+    assert config.listen.component == ("127.0.0.1:0", f"unix:{tmp_path}/door", "unix:/run/door")
     assert config.tls.certificate == str(tmp_path / "a.pem")
     assert config.tls.key == "/etc/a.key"
     assert config.components[0].secret_file == str(tmp_path / "c.secret")

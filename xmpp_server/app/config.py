@@ -17,6 +17,7 @@ from xmpp_server.app.bundled import DEFAULTS
 from xmpp_server.app.config_checks import checked
 from xmpp_server.app.config_error import ConfigError
 from xmpp_server.app.settings import Config, ModuleSettings, ServiceSettings
+from xmpp_server.net.addresses import UNIX_PREFIX
 
 __all__ = ["PLANNED", "Config", "ConfigError", "load"]
 
@@ -157,7 +158,9 @@ class _Reader:
             return self._environ[match[1]]
 
         text = _ENV.sub(expand, text)
-        return str(self._folder / text) if text and extra.get("path") else text
+        prefix = UNIX_PREFIX if extra.get("door") and text.startswith(UNIX_PREFIX) else ""
+        path = text.removeprefix(prefix)
+        return f"{prefix}{self._folder / path}" if path and (prefix or extra.get("path")) else text
 
     def _secret(self, value: object, key: str) -> str:
         if not isinstance(value, str) or not value:

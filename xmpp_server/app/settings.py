@@ -19,8 +19,8 @@ from xmpp_server.core.host import Limits as CoreLimits
 PathText = Annotated[str, Meta(extra={"path": True})]
 #: A secret; the loader also takes KEY_file, the path of a file that holds it.
 Secret = Annotated[str, Meta(extra={"secret": True})]
-#: "host:port", "[v6]:port" or "unix:PATH".
-Door = str
+#: "host:port", "[v6]:port" or "unix:PATH"; the loader resolves the path from the file's folder.
+Door = Annotated[str, Meta(extra={"door": True})]
 
 Mechanism = Literal[
     "EXTERNAL",

@@ -13,7 +13,7 @@ from pathlib import Path
 
 #: Connections that the kernel keeps for us until we accept them (also bounded by net.core.somaxconn).
 BACKLOG = 1024
-_UNIX_PREFIX = "unix:"
+UNIX_PREFIX = "unix:"
 
 
 class AddressError(ValueError):
@@ -27,8 +27,8 @@ def parse_address(text: str) -> Path | tuple[str, int]:
         AddressError: It is none of the forms, or the port is not 0 to 65535.
 
     """
-    if text.startswith(_UNIX_PREFIX):
-        path = text.removeprefix(_UNIX_PREFIX)
+    if text.startswith(UNIX_PREFIX):
+        path = text.removeprefix(UNIX_PREFIX)
         if not path:
             raise AddressError(f"{text!r}: a path is missing")
         return Path(path)
@@ -88,7 +88,7 @@ def describe(one: socket.socket) -> str:
     """The address that a socket listens on, in the form that `parse_address` takes."""
     name = one.getsockname()
     if one.family == socket.AF_UNIX:
-        return f"{_UNIX_PREFIX}{name}"
+        return f"{UNIX_PREFIX}{name}"
     host = f"[{name[0]}]" if one.family == socket.AF_INET6 else name[0]
     return f"{host}:{name[1]}"
 

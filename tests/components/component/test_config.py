@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from components.xmpp_component import environment
-from components.xmpp_component.config import ConfigError, check_addresses, checked_server, complaints, folder_of, read
+from components.xmpp_component.config import ConfigError, checked_addresses, checked_server, complaints, folder_of, read
 from components.xmpp_component.settings import Server, Table
 
 TOLD = {"COMPONENT_SERVER": "unix:/run/door", "COMPONENT_SECRET_FILE": "/s", "COMPONENT_DOMAINS": "a.b c.b"}
@@ -39,13 +39,19 @@ def test_complaints_name_the_place() -> None:
     with pytest.raises(ConfigError, match=r"^environment: Object contains unknown field `colour`"), complaints(None):
         msgspec.convert({"colour": 1}, Whole)
     with pytest.raises(ConfigError, match=r"^x: a.b: 'c' is neither"), complaints(Path("x")):
-        check_addresses("a.b", "c")
+        checked_addresses("a.b", ["c"], Path())
 
 
 def test_the_secret_is_read_from_its_file(tmp_path: Path) -> None:
     (tmp_path / "secret").write_text(" word\n")
     assert checked_server(Server(secret_file="secret"), tmp_path).secret == "word"
     assert checked_server(Server(secret="own", address="unix:/run/door"), tmp_path).secret == "own"
+
+
+def test_relative_paths_of_sockets_start_at_the_folder(tmp_path: Path) -> None:
+    assert checked_server(Server(secret="own", address="unix:door"), tmp_path).address == f"unix:{tmp_path}/door"
+    texts = ["unix:door", "unix:/run/door", "[::1]:80"]
+    assert checked_addresses("a.b", texts, tmp_path) == (f"unix:{tmp_path}/door", "unix:/run/door", "[::1]:80")
 
 
 @pytest.mark.parametrize(
