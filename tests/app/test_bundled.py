@@ -67,11 +67,10 @@ def test_programs_learn_where_the_server_is(tmp_path: Path) -> None:
     assert Path(told["COMPONENT_KEY"]).exists()
 
 
-def test_a_secret_that_is_given_needs_no_file(tmp_path: Path) -> None:
+def test_the_certificate_that_is_told(tmp_path: Path) -> None:
     other = Component(domains=("upload.b.example",), secret="geheim")
     told = bundled.environment(other, Config(data_dir=str(tmp_path)), [], ("b.pem", "b.key"))
     assert (told["COMPONENT_CERTIFICATE"], told["COMPONENT_KEY"]) == ("b.pem", "b.key")
-    assert "COMPONENT_SECRET_FILE" not in told
 
 
 def test_without_the_extra_they_are_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

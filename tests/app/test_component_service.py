@@ -37,6 +37,14 @@ def test_a_secret_is_made_once_and_for_us_alone(tmp_path: Path) -> None:
     assert (tmp_path / f"component-{FILES}.secret").stat().st_mode & 0o777 == 0o600
 
 
+def test_a_program_finds_the_secret_of_the_configuration(tmp_path: Path) -> None:
+    path = tmp_path / f"component-{FILES}.secret"
+    for secret in ("geheim", "changed"):
+        assert secret_of(Component(domains=(FILES,), run=("true",), secret=secret), "components[0]", tmp_path) == secret
+        assert path.read_text() == f"{secret}\n"
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
 @pytest.mark.parametrize("content", [b"", b" \n", b"\xff"])
 def test_a_file_without_a_secret_is_an_error_of_the_configuration(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "s").write_bytes(content)

@@ -139,14 +139,12 @@ async def test_last_words_are_logged(run: Run) -> None:
 
 
 async def test_the_child_learns_where_the_server_is_but_no_secret(run: Run, tmp_path: Path) -> None:
-    show = 'echo "$COMPONENT_SERVER|$COMPONENT_DOMAINS|$COMPONENT_SECRET_FILE"; exec sleep 60'
-    async with run("sh", "-c", show) as watched:
-        await watched.until(lambda: bool(watched.lines))
+    show = 'echo "$COMPONENT_SERVER|$COMPONENT_DOMAINS|$COMPONENT_SECRET_FILE"; env | grep -c geheim; exec sleep 60'
     file = tmp_path / f"component-{DOMAIN}.secret"
-    assert watched.lines == [f"127.0.0.1:5347|{DOMAIN} b.localhost|{file}"]
-    async with run("sh", "-c", show, secret="geheim") as watched:
-        await watched.until(lambda: bool(watched.lines))
-    assert watched.lines == [f"127.0.0.1:5347|{DOMAIN} b.localhost|"]
+    for secret in ("", "geheim"):
+        async with run("sh", "-c", show, secret=secret) as watched:
+            await watched.until(lambda: len(watched.lines) == 2)
+        assert watched.lines == [f"127.0.0.1:5347|{DOMAIN} b.localhost|{file}", "0"]
 
 
 def test_nothing_is_said_of_who_is_not_ours() -> None:

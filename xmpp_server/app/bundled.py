@@ -37,20 +37,18 @@ def environment(
         certificate: The files of its certificate and of the key.
 
     """
-    variables = {
+    return {
         "COMPONENT_DOMAINS": " ".join(settings.domains),
         "COMPONENT_SERVER": doors[0] if doors else "",
         "COMPONENT_DATA": str(config.data_path / "components" / settings.domains[0]),
         "COMPONENT_CERTIFICATE": certificate[0],
         "COMPONENT_KEY": certificate[1],
+        "COMPONENT_SECRET_FILE": str(secret_path(settings, config.data_path)),
     }
-    if not settings.secret:
-        variables["COMPONENT_SECRET_FILE"] = str(secret_path(settings, config.data_path))
-    return variables
 
 
 def secret_path(settings: Component, data: Path) -> Path:
-    """Return the file that a component without `secret` shares its secret in."""
+    """Return the file that a component finds its secret in."""
     return Path(settings.secret_file) if settings.secret_file else data / f"component-{settings.domains[0]}.secret"
 
 

@@ -189,18 +189,20 @@ class ComponentService:
 def secret_of(settings: Settings, key: str, data: Path) -> str:
     """Return the secret of a component; where its file is missing, one is made with a secret of our own.
 
+    A program that is run finds a secret of the configuration in a file, too.
+
     Raises:
         ConfigError: The file cannot be read or made, or it is empty.
 
     """
-    if settings.secret:
+    if settings.secret and not settings.run:
         return settings.secret
     path = secret_path(settings, data)
     try:
-        if not path.exists():
+        if settings.secret or not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
             path.touch(mode=0o600)
-            path.write_text(secrets.token_urlsafe(32) + "\n", "ascii")
+            path.write_text((settings.secret or secrets.token_urlsafe(32)) + "\n", "utf-8")
         with path.open(encoding="utf-8") as file:
             text = file.read(MAX_SECRET_BYTES).strip()
     except (OSError, UnicodeDecodeError) as error:
