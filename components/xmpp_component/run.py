@@ -89,5 +89,10 @@ async def _serve(make: Callable[[], Program]) -> None:
 
 
 def _end(name: str, error: Exception, code: int) -> NoReturn:
-    click.echo(f"xmpp-{name}: {error}", err=True)
+    """Say why: as an error in the log of the server, if that has started us, else in one line for people."""
+    if is_supervised(os.environ):
+        logs.configure("error")
+        log.error("failed", reason=str(error))
+    else:
+        click.echo(f"xmpp-{name}: {error}", err=True)
     sys.exit(code)

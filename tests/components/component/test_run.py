@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -42,9 +43,13 @@ print(run.settings("thing", None, read))
 """
 
 
-def started(*arguments: str) -> subprocess.Popen[str]:
+def started(*arguments: str, **environment: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-c", PROGRAM, *arguments], stderr=subprocess.PIPE, text=True, cwd=Path(__file__).parents[3]
+        [sys.executable, "-c", PROGRAM, *arguments],
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=Path(__file__).parents[3],
+        env={**os.environ, **environment},
     )
 
 
@@ -74,6 +79,14 @@ def test_a_failed_start_is_told_after_everything_was_closed(argument: str, end: 
         assert process.wait() == 1
     assert '"ended"' in text
     assert text.endswith(end)
+
+
+def test_the_server_that_has_started_it_is_told_by_an_error_in_the_log() -> None:
+    with started("fail", COMPONENT_SERVER="localhost:1") as process:
+        assert process.stderr is not None
+        last = json.loads(process.stderr.read().splitlines()[-1])
+        assert process.wait() == 1
+    assert (last["level"], last["event"], last["reason"]) == ("error", "failed", "it is not there")
 
 
 def test_wrong_settings_have_an_exit_code_of_their_own(tmp_path: Path) -> None:
