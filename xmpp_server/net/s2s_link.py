@@ -211,7 +211,8 @@ class Link(Driver):
     def lost(self, error: Exception | None) -> None:
         """The connection is gone."""
         if error is not None and not self._stream.closed:
-            log.info("s2s-lost", reason=str(error), **self.names)
+            tell = log.info if self.names["remote"] else log.debug  # without a name it was any scanner of ports
+            tell("s2s-lost", reason=str(error), **self.names)
         super().lost(error)
 
     def _gone(self) -> None:
