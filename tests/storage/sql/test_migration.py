@@ -16,7 +16,7 @@ from xmpp_server.storage.sql import migration
 from xmpp_server.storage.sql.migration import REVISIONS
 from xmpp_server.storage.sql.schema import metadata
 from xmpp_server.storage.sql.statements import compiled_for
-from xmpp_server.storage.sql.status import SchemaStatus, schema_status, upgrade_schema
+from xmpp_server.storage.sql.status import SchemaStatus, schema_status
 from xmpp_server.storage.urls import storage_for
 
 if TYPE_CHECKING:
@@ -28,6 +28,13 @@ def execute(path: Path, sql: str) -> list[tuple[object, ...]]:
         return connection.execute(sql).fetchall()
 
 
+async def upgrade(url: str) -> None:
+    """Opening a store upgrades it."""
+    storage = storage_for(url)
+    await storage.open()
+    await storage.close()
+
+
 def test_each_revision_has_its_file() -> None:
     files = sorted((Path(migration.__file__).parent / "migrations" / "versions").glob("0*.py"))
     assert tuple(file.name[:4] for file in files) == REVISIONS
@@ -35,7 +42,8 @@ def test_each_revision_has_its_file() -> None:
 
 async def test_upgrade_makes_the_tables_that_the_code_uses(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/x.db"
-    assert await upgrade_schema(url) == SchemaStatus(None)
+    assert await schema_status(url) == SchemaStatus(None)
+    await upgrade(url)
     assert (await schema_status(url)).verdict == "current"
     engine = sqlalchemy.create_engine(url)
     with engine.connect() as connection:
@@ -51,7 +59,7 @@ async def test_status_changes_nothing(tmp_path: Path) -> None:
 
 async def test_newer_schema_is_refused_and_kept(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/x.db"
-    await upgrade_schema(url)
+    await upgrade(url)
     execute(tmp_path / "x.db", "UPDATE alembic_version SET version_num = '9999'")
     assert (await schema_status(url)).verdict == "newer"
     with pytest.raises(SchemaError, match="newer version"):
@@ -95,7 +103,7 @@ async def test_postgresql_newer_schema_is_refused(postgres: PostgresServer) -> N
     import asyncpg
 
     dsn = await postgres.new_database()
-    await upgrade_schema(dsn)
+    await upgrade(dsn)
     connection = await asyncpg.connect(dsn)
     await connection.execute("UPDATE alembic_version SET version_num = '9999'")
     await connection.close()

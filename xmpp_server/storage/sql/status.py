@@ -1,4 +1,4 @@
-"""`db status` and `db upgrade`: the schema of a database from outside a running server."""
+"""`db status`: the schema of a database from outside a running server."""
 
 from __future__ import annotations
 
@@ -39,21 +39,3 @@ async def schema_status(url: str) -> SchemaStatus:
     if not isinstance(storage, SqlStorage):
         raise ValueError("This store has no schema")
     return SchemaStatus(await storage.revision())
-
-
-async def upgrade_schema(url: str) -> SchemaStatus:
-    """Bring a database up to date, as the start of the server does; answers what it was before.
-
-    Raises:
-        ValueError: the URL names no SQL store.
-        SchemaError: the schema is newer.
-        StorageError: the database cannot be read or written.
-
-    """
-    before = await schema_status(url)
-    storage = storage_for(url)
-    try:
-        await storage.open()
-    finally:
-        await storage.close()
-    return before
