@@ -110,7 +110,9 @@ async def test_two_servers_create_an_account_once(dsn: str) -> None:
         await store.close()
 
 
-@pytest.mark.parametrize(("durability", "setting"), [(Durability.FULL, "on"), (Durability.PROCESS, "off")])
+@pytest.mark.parametrize(
+    ("durability", "setting"), [(Durability.FULL, "on"), (Durability.PROCESS, "local"), (Durability.RELAXED, "off")]
+)
 async def test_durability_is_synchronous_commit(dsn: str, durability: Durability, setting: str) -> None:
     store = make(dsn, durability=durability)
     await store.open()

@@ -42,6 +42,8 @@ _OF_ONE = (
     asyncpg.SerializationError,
     asyncpg.InterfaceError,
 )
+# What is only in PostgreSQL's memory goes with it, when one of its processes is killed: hence no "off" for PROCESS.
+_SYNCHRONOUS_COMMIT = {Durability.FULL: "on", Durability.PROCESS: "local", Durability.RELAXED: "off"}
 
 
 class PostgresDriver:
@@ -53,7 +55,7 @@ class PostgresDriver:
         self._reconnect_s = reconnect_s
         self._settings = {
             "application_name": "xmpp-server",
-            "synchronous_commit": "on" if durability is Durability.FULL else "off",
+            "synchronous_commit": _SYNCHRONOUS_COMMIT[durability],
             "lock_timeout": str(int(lock_timeout_s * 1000)),
             "statement_timeout": str(int(_STATEMENT_TIMEOUT_S * 1000)),
         }
