@@ -8,7 +8,7 @@ from tests.modules.conftest import IM
 from tests.world import Client, World
 from xmpp_server.modules.disco import ServiceDiscovery
 from xmpp_server.modules.muc import Muc, MucConfig
-from xmpp_server.modules.muc.rooms import OpenRoom
+from xmpp_server.modules.muc.open_room import OpenRoom
 from xmpp_server.xml.element import Element
 from xmpp_server.xml.namespaces import MUC_USER
 

@@ -18,7 +18,7 @@ from xmpp_server.modules.archive.groupchat import Groupchat
 from xmpp_server.modules.archive.handover import Handover
 from xmpp_server.modules.archive.rooms import FEATURES, Rooms
 from xmpp_server.modules.muc import Muc
-from xmpp_server.modules.muc.rooms import OpenRoom
+from xmpp_server.modules.muc.open_room import OpenRoom
 from xmpp_server.modules.stable_ids import StableIds
 from xmpp_server.stanzas.message import MessageType
 from xmpp_server.xml.namespaces import MAM

@@ -17,9 +17,9 @@ from xmpp_server.modules.archive.handover import Handover
 from xmpp_server.modules.archive.room_setting import SETTING, is_archived
 from xmpp_server.modules.muc import Muc
 from xmpp_server.modules.muc.hooks import Announced, RoomDisco, RoomMessage
+from xmpp_server.modules.muc.open_room import OpenRoom
 from xmpp_server.modules.muc.retraction import RETRACT_TAG
 from xmpp_server.modules.muc.roles import Affiliation
-from xmpp_server.modules.muc.rooms import OpenRoom
 from xmpp_server.modules.muc.wire import NOT_IN_MESSAGES, copies, inner_of, lang_of, occupant_id
 from xmpp_server.xml.namespaces import MAM
 from xmpp_server.xml.stanza import Stanza

@@ -9,10 +9,10 @@ from xmpp_server.errors import Condition, StanzaError
 from xmpp_server.jid import JID, JIDMalformed
 from xmpp_server.modules.muc.module import Muc
 from xmpp_server.modules.muc.nicks import nick_key
+from xmpp_server.modules.muc.open_room import OpenRoom
 from xmpp_server.modules.muc.power import AffiliationChange, RoleChange, change_affiliations, change_roles
 from xmpp_server.modules.muc.roles import AFFILIATIONS, ROLES, Affiliation, Privilege, Role, has
 from xmpp_server.modules.muc.room import Room
-from xmpp_server.modules.muc.rooms import OpenRoom
 from xmpp_server.stanzas.iq import IqType
 from xmpp_server.xml.element import Element
 from xmpp_server.xml.namespaces import MUC_ADMIN

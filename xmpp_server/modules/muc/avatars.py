@@ -12,8 +12,8 @@ from xmpp_server.errors import Condition, StanzaError
 from xmpp_server.modules.muc.effects import Changed, Notice, Status
 from xmpp_server.modules.muc.hooks import Destroyed, Moved, RoomDisco
 from xmpp_server.modules.muc.module import Muc
+from xmpp_server.modules.muc.open_room import OpenRoom
 from xmpp_server.modules.muc.roles import Privilege, has
-from xmpp_server.modules.muc.rooms import OpenRoom
 from xmpp_server.modules.muc.wire import Copies, of_element
 from xmpp_server.stanzas.forms import Field, FieldType
 from xmpp_server.stanzas.iq import IqType

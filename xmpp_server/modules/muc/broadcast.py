@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING
 
 from xmpp_server.core.host import Host
 from xmpp_server.core.service import Service
@@ -22,14 +21,12 @@ from xmpp_server.modules.muc.effects import (
 )
 from xmpp_server.modules.muc.hooks import MucHooks, Shown
 from xmpp_server.modules.muc.occupants import Seat
+from xmpp_server.modules.muc.open_room import OpenRoom
 from xmpp_server.modules.muc.wire import OCCUPANT_ID_TAG, USER_TAG, Copies, copies, occupant_id, of_element
 from xmpp_server.stanzas import message
 from xmpp_server.xml.element import Element
 from xmpp_server.xml.namespaces import CLIENT, MUC_USER
 from xmpp_server.xml.writer import serialize
-
-if TYPE_CHECKING:
-    from xmpp_server.modules.muc.rooms import OpenRoom
 
 AFFILIATIONS = "urn:xmpp:muc:affiliations:1"  # XEP-0463
 _PRESENCE_TAGS = (USER_TAG, OCCUPANT_ID_TAG)

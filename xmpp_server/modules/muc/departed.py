@@ -7,10 +7,10 @@ from xmpp_server.modules.muc.effects import Changed
 from xmpp_server.modules.muc.hats import bareheaded
 from xmpp_server.modules.muc.keeping import ROOM
 from xmpp_server.modules.muc.module import Muc
+from xmpp_server.modules.muc.open_room import OpenRoom
 from xmpp_server.modules.muc.power import AffiliationChange, apply_affiliations
 from xmpp_server.modules.muc.roles import Affiliation
 from xmpp_server.modules.muc.room import Room
-from xmpp_server.modules.muc.rooms import OpenRoom
 
 
 class Departed:

@@ -11,9 +11,9 @@ from xmpp_server.errors import Condition, StanzaError
 from xmpp_server.modules.muc.form import ROOM_CONFIG, SETTINGS, features
 from xmpp_server.modules.muc.hooks import RoomDisco
 from xmpp_server.modules.muc.module import Muc
+from xmpp_server.modules.muc.open_room import OpenRoom
 from xmpp_server.modules.muc.register import FORM as REGISTER_FORM
 from xmpp_server.modules.muc.room import Room
-from xmpp_server.modules.muc.rooms import OpenRoom
 from xmpp_server.modules.muc.voice import FORM as REQUEST_FORM
 from xmpp_server.stanzas.forms import Field, FieldType, Form, FormType, hidden_form_type
 from xmpp_server.stanzas.iq import IqType

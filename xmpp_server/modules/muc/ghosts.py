@@ -10,7 +10,7 @@ from xmpp_server.jid import JID
 from xmpp_server.modules.muc import visiting
 from xmpp_server.modules.muc.effects import Effect, Show, Status
 from xmpp_server.modules.muc.occupants import NOTHING
-from xmpp_server.modules.muc.rooms import OpenRoom
+from xmpp_server.modules.muc.open_room import OpenRoom
 from xmpp_server.stanzas import iq as iqs
 from xmpp_server.stanzas.iq import IqType
 from xmpp_server.xml.element import Element

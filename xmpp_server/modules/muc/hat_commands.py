@@ -12,9 +12,9 @@ from xmpp_server.modules.muc.effects import Changed, Effect, Notice, Status
 from xmpp_server.modules.muc.hats import Hat, known, wearing, worn
 from xmpp_server.modules.muc.hooks import RoomDisco
 from xmpp_server.modules.muc.module import Muc
+from xmpp_server.modules.muc.open_room import OpenRoom
 from xmpp_server.modules.muc.roles import Affiliation, Role
 from xmpp_server.modules.muc.room import Room
-from xmpp_server.modules.muc.rooms import OpenRoom
 from xmpp_server.modules.muc.settings import RoomConfig
 from xmpp_server.stanzas.forms import Field, FieldType, Form, FormType, Option, accept, hidden_form_type
 from xmpp_server.stanzas.iq import IqType

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from xmpp_server.core.hooks import Collect, Disco, Filter, Notify
 from xmpp_server.jid import JID
 from xmpp_server.modules.muc.effects import Destruction, Effect
 from xmpp_server.modules.muc.entering import Entry
 from xmpp_server.modules.muc.occupants import Portrait, Seat
+from xmpp_server.modules.muc.open_room import OpenRoom
+from xmpp_server.modules.muc.room import Room
 from xmpp_server.stanzas.forms import Field
 from xmpp_server.xml.element import Element
 from xmpp_server.xml.stanza import Stanza
-
-if TYPE_CHECKING:
-    from xmpp_server.modules.muc.room import Room
-    from xmpp_server.modules.muc.rooms import OpenRoom
 
 
 class Entering:

@@ -12,9 +12,9 @@ from xmpp_server.modules.muc.hooks import Direct, RoomMessage
 from xmpp_server.modules.muc.module import Muc
 from xmpp_server.modules.muc.nicks import nick_key
 from xmpp_server.modules.muc.occupants import Seat
+from xmpp_server.modules.muc.open_room import OpenRoom
 from xmpp_server.modules.muc.roles import Privilege, Role, has
 from xmpp_server.modules.muc.room import Subject
-from xmpp_server.modules.muc.rooms import OpenRoom
 from xmpp_server.modules.muc.settings import RoomConfig
 from xmpp_server.modules.muc.wire import (
     NOT_IN_MESSAGES,

@@ -8,9 +8,9 @@ from xmpp_server.jid import JID
 from xmpp_server.modules.muc.history import Line
 from xmpp_server.modules.muc.hooks import Announced, RoomDisco
 from xmpp_server.modules.muc.module import Muc
+from xmpp_server.modules.muc.open_room import OpenRoom
 from xmpp_server.modules.muc.retraction import RETRACT, bury
 from xmpp_server.modules.muc.roles import Role
-from xmpp_server.modules.muc.rooms import OpenRoom
 from xmpp_server.modules.muc.wire import of_element
 from xmpp_server.stanzas.iq import IqType
 from xmpp_server.xml.element import Element

@@ -23,9 +23,10 @@ from xmpp_server.modules.muc.ghosts import Ghosts
 from xmpp_server.modules.muc.hooks import MucHooks
 from xmpp_server.modules.muc.limits import Bucket
 from xmpp_server.modules.muc.occupants import Seat
+from xmpp_server.modules.muc.open_room import OpenRoom
 from xmpp_server.modules.muc.operations import Operations
 from xmpp_server.modules.muc.room import RoomLimits
-from xmpp_server.modules.muc.rooms import OpenRoom, Rooms
+from xmpp_server.modules.muc.rooms import Rooms
 from xmpp_server.modules.muc.settings import RoomConfig
 from xmpp_server.xml.element import Element
 

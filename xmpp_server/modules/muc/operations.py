@@ -13,8 +13,8 @@ from xmpp_server.modules.muc import entering, visiting
 from xmpp_server.modules.muc.configuring import configure
 from xmpp_server.modules.muc.effects import Destruction
 from xmpp_server.modules.muc.form import features
+from xmpp_server.modules.muc.open_room import OpenRoom
 from xmpp_server.modules.muc.roles import Affiliation
-from xmpp_server.modules.muc.rooms import OpenRoom
 
 if TYPE_CHECKING:
     from xmpp_server.modules.muc.module import Muc

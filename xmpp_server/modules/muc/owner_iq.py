@@ -9,9 +9,9 @@ from xmpp_server.modules.muc import form as forms
 from xmpp_server.modules.muc.configuring import configure
 from xmpp_server.modules.muc.effects import Destruction
 from xmpp_server.modules.muc.module import Muc
+from xmpp_server.modules.muc.open_room import OpenRoom
 from xmpp_server.modules.muc.roles import Affiliation, Privilege, has
 from xmpp_server.modules.muc.room import Room
-from xmpp_server.modules.muc.rooms import OpenRoom
 from xmpp_server.modules.muc.visiting import destroy
 from xmpp_server.stanzas.forms import Form, FormType
 from xmpp_server.stanzas.iq import IqType

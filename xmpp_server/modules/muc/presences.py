@@ -16,8 +16,8 @@ from xmpp_server.modules.muc.limits import Buckets
 from xmpp_server.modules.muc.module import Muc
 from xmpp_server.modules.muc.nicks import nick_key
 from xmpp_server.modules.muc.occupants import NOTHING, Payload, Seat
+from xmpp_server.modules.muc.open_room import OpenRoom
 from xmpp_server.modules.muc.roles import Role
-from xmpp_server.modules.muc.rooms import OpenRoom
 from xmpp_server.modules.muc.turnstile import Turnstile
 from xmpp_server.modules.muc.welcome import Greeter
 from xmpp_server.modules.muc.wire import ENTRY_TAG, NOT_IN_PRESENCE, inner_of, lang_of

@@ -7,10 +7,10 @@ from xmpp_server.errors import Condition, StanzaError
 from xmpp_server.jid import JID, JIDMalformed
 from xmpp_server.modules.muc.module import Muc
 from xmpp_server.modules.muc.nicks import check_nick
+from xmpp_server.modules.muc.open_room import OpenRoom
 from xmpp_server.modules.muc.power import AffiliationChange, apply_affiliations, check_nicks, check_number
 from xmpp_server.modules.muc.roles import Affiliation
 from xmpp_server.modules.muc.room import Room
-from xmpp_server.modules.muc.rooms import OpenRoom
 from xmpp_server.stanzas.forms import Field, FieldType, Form, FormType, accept, hidden_form_type
 from xmpp_server.stanzas.iq import IqType
 from xmpp_server.xml.element import Element

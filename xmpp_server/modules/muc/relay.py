@@ -12,7 +12,7 @@ from xmpp_server.modules.muc.ghosts import condition_of
 from xmpp_server.modules.muc.module import Muc
 from xmpp_server.modules.muc.nicks import nick_key
 from xmpp_server.modules.muc.occupants import Occupant, Seat
-from xmpp_server.modules.muc.rooms import OpenRoom
+from xmpp_server.modules.muc.open_room import OpenRoom
 from xmpp_server.modules.muc.wire import copies, inner_of, inner_of_error, lang_of
 from xmpp_server.stanzas.iq import IqType, iq_type
 from xmpp_server.xml.namespaces import DISCO_INFO, DISCO_ITEMS, PING, VCARD

@@ -18,6 +18,7 @@ from xmpp_server.modules.muc.effects import Changed, Destruction, Effect, Gone, 
 from xmpp_server.modules.muc.hooks import Destroyed, Left, MucHooks
 from xmpp_server.modules.muc.keeping import HISTORY, INDEX, ROOM, SECRET, TOMBSTONES, Entry, Tombstone
 from xmpp_server.modules.muc.limits import Bucket
+from xmpp_server.modules.muc.open_room import OpenRoom
 from xmpp_server.modules.muc.room import Room, RoomLimits
 from xmpp_server.modules.muc.settings import RoomConfig
 from xmpp_server.storage.api import Commit
@@ -28,27 +29,6 @@ log = structlog.get_logger()
 GRAVES = 10_000
 #: How often histories are written down, and empty rooms put to sleep, in seconds.
 SAVE_EVERY_S = 10.0
-
-
-class OpenRoom:
-    """A room in memory, with what is forgotten when it sleeps."""
-
-    __slots__ = ("asked_for_voice", "bucket", "empty_since", "invited", "relayed", "room", "spoke", "whispers")
-
-    def __init__(self, room: Room, bucket: Bucket, now: float) -> None:
-        self.room = room
-        self.bucket = bucket
-        self.empty_since: float | None = now
-        #: (who was invited, by whom), for declines.
-        self.invited: dict[tuple[JID, JID], None] = {}
-        #: When an account last asked for voice.
-        self.asked_for_voice: dict[JID, float] = {}
-        #: IQs on their way between occupants (`relay`).
-        self.relayed: dict[str, tuple[JID, str, JID, JID]] = {}
-        #: Private messages lately: (client they went to, occupant they are from, id), for the errors that answer them.
-        self.whispers: dict[tuple[JID, JID, str | None], None] = {}
-        #: When an account last said something, where that matters (`slow_mode`).
-        self.spoke: dict[JID, float] = {}
 
 
 class Rooms:

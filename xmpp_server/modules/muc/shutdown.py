@@ -8,7 +8,7 @@ from xmpp_server.modules.muc import visiting
 from xmpp_server.modules.muc.effects import Effect, Show, Status
 from xmpp_server.modules.muc.module import Muc
 from xmpp_server.modules.muc.occupants import NOTHING, Seat
-from xmpp_server.modules.muc.rooms import OpenRoom
+from xmpp_server.modules.muc.open_room import OpenRoom
 
 
 class Shutdown:

@@ -17,10 +17,10 @@ from xmpp_server.jid import JID
 from xmpp_server.modules.muc.effects import Changed, Invitation
 from xmpp_server.modules.muc.hooks import Entering, RoomDisco
 from xmpp_server.modules.muc.module import Muc
+from xmpp_server.modules.muc.open_room import OpenRoom
 from xmpp_server.modules.muc.power import AffiliationChange, apply_affiliations
 from xmpp_server.modules.muc.roles import Affiliation, Privilege, has
 from xmpp_server.modules.muc.room import Room
-from xmpp_server.modules.muc.rooms import OpenRoom
 from xmpp_server.modules.muc.settings import RoomConfig
 from xmpp_server.stanzas.iq import IqType
 from xmpp_server.xml.element import Element

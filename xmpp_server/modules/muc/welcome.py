@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from xmpp_server.jid import JID
 from xmpp_server.modules.muc.history import Line, Wanted
 from xmpp_server.modules.muc.occupants import Seat
-from xmpp_server.modules.muc.rooms import OpenRoom
+from xmpp_server.modules.muc.open_room import OpenRoom
 from xmpp_server.modules.muc.wire import DELAY_TAG, Copies, copies
 from xmpp_server.stanzas.delay import format_datetime
 from xmpp_server.xml.namespaces import CLIENT
