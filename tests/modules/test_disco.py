@@ -63,6 +63,16 @@ def test_the_announced_capabilities_can_be_asked_for(world: World, romeo: Client
     assert verification_string(answer) == announced[0].get("ver")
 
 
+@pytest.mark.parametrize("who", ["juliet@example.org/hall", "romeo@example.org/orchard"])
+def test_the_items_of_an_account_are_its_available_resources(world: World, who: str) -> None:
+    """§4.1: one that hides is none."""
+    world.online("juliet@example.org/balcony")
+    world.online("juliet@example.org/chamber", "<presence><priority>-1</priority></presence>")
+    answer = world.login(who).asks("get", query("items"), "juliet@example.org").find("query", DISCO_ITEMS)
+    assert answer is not None
+    assert [one.get("jid") for one in answer.elements()] == ["juliet@example.org/balcony", "juliet@example.org/chamber"]
+
+
 @pytest.mark.parametrize("to", ["romeo@example.org", "juliet@example.org"])
 def test_accounts_answer_their_owners_and_those_who_may_see_them(romeo: Client, to: str) -> None:
     answer = romeo.asks("get", query("info"), to).find("query", DISCO_INFO)

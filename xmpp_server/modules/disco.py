@@ -53,10 +53,14 @@ class ServiceDiscovery(Module):
         return discovery.items(disco)
 
     def account_items(self, request: IqRequest) -> Element:
-        """List an account's items: for its owner, the sessions (RFC 6121 §8.5.1, XEP-0030 §8)."""
+        """List an account's items: its available resources, and what modules add (§4.1)."""
         if not _may_ask(request):
             return Element("query", DISCO_ITEMS)  # §8: an empty result, whether there is an account or not
-        return discovery.items(self._describe_account(request))
+        disco = self._describe_account(request)
+        if disco.account is not None and not disco.node:
+            sessions = disco.account.sessions.values()
+            disco.items += [(one.jid, "", "") for one in sessions if one.presence is not None]
+        return discovery.items(disco)
 
     def _describe_server(self, request: IqRequest | None, node: str) -> Disco:
         disco = Disco(self._host.jid, None if request is None else request.sender, node, None)
