@@ -74,6 +74,13 @@ def count(database: Connection, wanted: Conditions, limit: int | None) -> int | 
     return number if number <= limit else None
 
 
+def ages(database: Connection, owner: int, digits: int) -> list[tuple[str, int]]:
+    """Return the first digits of an archive's ids, and how many begin so."""
+    first = func.substr(entries.c.id, 1, digits)
+    found = select(first, func.count()).where(entries.c.owner == owner).group_by(first)
+    return [(row[0], row[1]) for row in database.execute(found)]
+
+
 def page(database: Connection, wanted: Conditions, query: Query) -> tuple[list[tuple[str, str]], bool]:
     """Return (id, stanza) of a page in the order of time, and whether nothing is left behind it."""
     column = entries.c

@@ -56,6 +56,8 @@ class Keep(Table, frozen=True, kw_only=True):
     room_days: Natural = 0
     user_messages: Natural = 0
     room_messages: Natural = 0
+    #: Of all users, or all rooms, of one domain together.
+    domain_messages: Natural = 0
     purge_interval_s: Seconds = 3600.0
     #: For an account or a room, or for all of a domain, in place of the four limits above.
     only: Mapping[str, Limit] = {}
@@ -72,7 +74,8 @@ class Keep(Table, frozen=True, kw_only=True):
     @property
     def limits_anything(self) -> bool:
         """Whether there is something to delete at all."""
-        return bool(self.user_days or self.room_days or self.user_messages or self.room_messages or self.only)
+        by_kind = self.user_days or self.room_days or self.user_messages or self.room_messages
+        return bool(by_kind or self.domain_messages or self.only)
 
 
 class Search(Table, frozen=True, kw_only=True):

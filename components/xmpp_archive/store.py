@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeVar
 
 from sqlalchemy import Connection, select
@@ -13,6 +15,7 @@ from components.xmpp_archive.batch import Item, stamp_ms
 from components.xmpp_archive.database import Database
 from components.xmpp_archive.preferences import Prefs
 from components.xmpp_archive.query import Query
+from components.xmpp_archive.quota import DIGITS, Ages
 from components.xmpp_archive.settings import Keep
 from components.xmpp_archive.tables import entries, owners
 from components.xmpp_archive.writer import PURGED, Writer, read_prefs
@@ -88,16 +91,28 @@ class Store:
     async def purge(self, keep: Keep, now_ms: int) -> int:
         """Delete what is too old or too much; return how many entries. Batches come in between."""
         total = 0
+        domains: defaultdict[str, list[int]] = defaultdict(list)
         for owner, jid, room in await self._database.read(_archives):
+            domains[jid.rpartition("@")[2]].append(owner)
             limit = keep.limit(jid, room)
             if limit.days or limit.messages:
                 total += await self._trim(owner, now_ms - limit.days * _DAY_MS if limit.days else None, limit.messages)
+        if keep.domain_messages:
+            for archives in domains.values():
+                total += await self._trim_together(archives, keep.domain_messages)
         return total
 
     async def trim(self, jid: str, oldest_ms: int | None, most: int = 0) -> int:
         """Delete what one archive has from before a time, and above a number; return how many entries."""
         owner = await self._database.read(lambda database: selecting.owner_number(database, jid))
         return 0 if owner is None else await self._trim(owner, oldest_ms, most)
+
+    async def _trim_together(self, archives: Sequence[int], most: int) -> int:
+        ages = Ages()
+        for owner in archives:
+            ages.add(await self._database.read(partial(selecting.ages, owner=owner, digits=DIGITS)))
+        bound_ms = ages.bound_ms(most)
+        return 0 if bound_ms is None else sum([await self._trim(owner, bound_ms, 0) for owner in archives])
 
     async def _trim(self, owner: int, oldest_ms: int | None, most: int) -> int:
         total = 0

@@ -127,6 +127,18 @@ async def test_retention_of_one_archive_and_of_one_domain(store: Store) -> None:
     assert numbers(await store.page(OWNER, Query())) == [5, 6, 7, 8, 9]
 
 
+async def test_retention_of_a_domain_as_a_whole(store: Store) -> None:
+    """The oldest go first, whosever they are, counted by about a minute."""
+    step = 70
+    for owner, first in ((OWNER, 0), ("juliet@example.org", 5), ("nurse@example.net", 0)):
+        await store.write([entry(step * number, owner=owner) for number in range(first, first + 10)])
+    assert await store.purge(Keep(domain_messages=12), START_MS) == 9  # two of them from one minute
+    assert numbers(await store.page(OWNER, Query())) == [step * number for number in range(7, 10)]
+    assert numbers(await store.page("juliet@example.org", Query())) == [step * number for number in range(7, 15)]
+    assert len((await store.page("nurse@example.net", Query())).rows) == 10
+    assert await store.purge(Keep(domain_messages=12), START_MS) == 0
+
+
 async def test_a_question_that_takes_too_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No index helps to find nothing; others must not wait for it."""
     store = Store(SqliteDatabase(tmp_path / "archive.db"), Prefs("always"))
