@@ -197,6 +197,12 @@ class Peer:
                 return {"texts": texts, "sizes": sizes, "stamped": stamped}
             rsm = end.rsm.next_page(int(page))
 
+    async def do_slot(self, service, filename, size, content_type):
+        """Ask for a place to upload to (XEP-0363)."""
+        jid = aioxmpp.JID.fromstr(service)
+        slot = await aioxmpp.httpupload.request_slot(self.client, jid, filename, int(size), content_type)
+        return {"put": slot.put.url, "headers": dict(slot.put.headers), "get": slot.get.url}
+
     async def do_enter(self, room, nick):
         entered, done = self.muc.join(aioxmpp.JID.fromstr(room), nick)
         entered.on_message.connect(self.on_room_message)

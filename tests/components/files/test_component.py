@@ -17,6 +17,7 @@ from slixmpp.plugins.xep_0363 import FileTooBig
 
 from tests.components.files.test_thumbnail_worker import image
 from tests.components.files.xmpp_peers import DOMAINS, SECRET, Ours, Program, Prosody, Server
+from tests.interop.aio import AioPeer
 from tests.interop.slix import SlixClient
 from tests.peers import DOMAIN, ServerProcess
 
@@ -77,6 +78,19 @@ async def test_a_file_is_uploaded_and_downloaded(romeo):
     async with aiohttp.ClientSession() as session, session.get(url) as answer:
         assert await answer.read() == data
         assert answer.headers["Content-Type"] == "image/jpeg"
+
+
+async def test_aioxmpp_uploads(server, program):
+    data = b"a picture" * 1000
+    aio = await AioPeer.online("romeo", server.c2s)
+    slot = await aio.do("slot", service=UPLOAD, filename="a.png", size=str(len(data)), content_type="image/png")
+    async with aiohttp.ClientSession() as session:
+        headers = {**slot["headers"], "Content-Type": "image/png"}
+        async with session.put(slot["put"], data=data, headers=headers) as answer:
+            assert answer.status == 201
+        async with session.get(slot["get"]) as answer:
+            assert await answer.read() == data
+    await aio.offline()
 
 
 async def test_a_large_file_is_refused(romeo):
