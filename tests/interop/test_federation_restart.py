@@ -104,6 +104,8 @@ async def test_a_peer_restarted_in_the_middle(
                     return_when=asyncio.FIRST_COMPLETED,
                 )
         heard = before.bodies + after.bodies
+        # What is said afterwards may overtake what the peer kept while nobody was there.
+        heard = [number for number in heard if number < MESSAGES]
         first = list(dict.fromkeys(heard))
         assert first == sorted(first), "out of order"
         assert here.errors == sorted(here.errors), "told out of order"

@@ -80,19 +80,6 @@ async def test_a_file_is_uploaded_and_downloaded(romeo):
         assert answer.headers["Content-Type"] == "image/jpeg"
 
 
-async def test_aioxmpp_uploads(server, program):
-    data = b"a picture" * 1000
-    aio = await AioPeer.online("romeo", server.c2s)
-    slot = await aio.do("slot", service=UPLOAD, filename="a.png", size=str(len(data)), content_type="image/png")
-    async with aiohttp.ClientSession() as session:
-        headers = {**slot["headers"], "Content-Type": "image/png"}
-        async with session.put(slot["put"], data=data, headers=headers) as answer:
-            assert answer.status == 201
-        async with session.get(slot["get"]) as answer:
-            assert await answer.read() == data
-    await aio.offline()
-
-
 async def test_a_large_file_is_refused(romeo):
     upload = romeo.plugin["xep_0363"]
     with pytest.raises(FileTooBig):
@@ -161,6 +148,19 @@ async def test_operators_see_what_was_done(server, program):
     assert counted["xmpp_files_received_bytes_total"] == 25_600
     assert counted["xmpp_files_proxy_bytes_total"] == 256 * 4096
     assert counted["xmpp_files_stored_bytes"] == 25_600 + 200_000
+
+
+async def test_aioxmpp_uploads(server, program):
+    data = b"a picture" * 1000
+    aio = await AioPeer.online("romeo", server.c2s)
+    slot = await aio.do("slot", service=UPLOAD, filename="a.png", size=str(len(data)), content_type="image/png")
+    async with aiohttp.ClientSession() as session:
+        headers = {**slot["headers"], "Content-Type": "image/png"}
+        async with session.put(slot["put"], data=data, headers=headers) as answer:
+            assert answer.status == 201
+        async with session.get(slot["get"]) as answer:
+            assert await answer.read() == data
+    await aio.offline()
 
 
 async def test_an_image_has_a_thumbnail(romeo):
