@@ -17,7 +17,7 @@ from xmpp_server.xml.expat import ContentParser
 from xmpp_server.xml.namespaces import CLIENT, STREAM
 from xmpp_server.xml.parser import parse
 from xmpp_server.xml.scanner import ParserPool, ScanLimits, Scanner, StreamFooter, StreamHeader
-from xmpp_server.xml.stanza import Stanza
+from xmpp_server.xml.stanza import Stanza, start_tag_end
 
 HEADER = (
     b"<?xml version='1.0'?><stream:stream to='example.org' version='1.0' xml:lang='en' "
@@ -219,6 +219,27 @@ class TestStanzas:
         [stanza] = stanzas(raw)
         assert not stanza.plain
         assert stanza.raw == raw
+
+    @pytest.mark.parametrize(
+        "raw",
+        [
+            b"<message xmlns:a='>'/>",
+            b"<message to='b' xmlns:a='/>' id='1'/>",
+            b"<message xmlns:a='>' xmlns:b='>' from='c'><b:body>t</b:body></message>",
+            b"<r xmlns='urn:xmpp:sm:3' xmlns:a='>'/>",
+            b"<r xmlns='>'/>",
+            b"<a:iq xmlns='>' xmlns:a='jabber:client'/>",
+        ],
+    )
+    def test_a_namespace_may_hold_a_greater_than_sign(self, raw: bytes) -> None:
+        """Else the next stanza would begin inside its own content, and an attacker could write whole stanzas there."""
+        trojan = b"<message to='b'><message/><message from='boss@c' to='b'><body>pay</body></message></message>"
+        data = HEADER + raw + trojan + FOOTER
+        events = scan(data)
+        assert facts(events) == facts(scan(data, 1)) == facts(scan(data, 3, step=True))
+        found = [e for e in events if isinstance(e, Stanza)]
+        assert [e.raw for e in found] == [raw, trojan]
+        assert raw[: found[0].head_end] == raw[: start_tag_end(raw, 0)]
 
     def test_xml_lang_is_named_shortly(self) -> None:
         assert stanzas(b"<iq xml:lang='de'/>")[0].attrs == {"xml:lang": "de"}
@@ -430,6 +451,7 @@ PIECES = st.sampled_from(
         b"<iq id='/'></iq>",
         b"<iq><q xmlns='urn:q'><i/><i/></q></iq >",
         b"<a xmlns='urn:xmpp:sm:3' h='1'/>",
+        b"<r xmlns='urn:xmpp:sm:3' xmlns:p='/>'/>",
         "<message><body>ü😀&amp;<![CDATA[<&>]]></body></message>".encode(),
         b"<iq>" + b"y" * 2_100 + b"</iq>",
         b"<iq>" + b"<z>" * 9 + b"</z>" * 9 + b"</iq>",

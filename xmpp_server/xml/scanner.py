@@ -247,14 +247,16 @@ class Scanner:
             head_end = block.find(b">", at) + 1
             if ">" in "".join(attrs.values()):
                 head_end = start_tag_end(block, at)
+            if block.find(b"xml", at, head_end) >= 0:
+                attrs = attribute_keys(attrs)
+                if block.find(b"xmlns", at, head_end) >= 0:
+                    plain = False
+                    head_end = start_tag_end(block, at)  # a namespace, which is not among `attrs`, may hold a ">"
             if children or end != head_end or block[end - 2] != _SLASH:
                 last = end + length + 1  # in `</name>`
                 end = last + 1 if length and block[last] == _GT else block.find(b">", end) + 1
             if end - at > limit:
                 raise _too_large()
-            if block.find(b"xml", at, head_end) >= 0:
-                plain = plain and block.find(b"xmlns", at, head_end) < 0
-                attrs = attribute_keys(attrs)
             raw = block[at:end]
             plain = plain and is_standard and "from" not in attrs
             if is_doubtful and b"stream:" in raw:
