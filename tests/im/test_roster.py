@@ -172,6 +172,43 @@ def test_rosters_of_others_are_closed(kind: str, to: str) -> None:  # §2.1.5
     assert juliet.account.roster == {}
 
 
+FORGED = f"<query xmlns='{ROSTER}'><item jid='mallory@evil.example' name='Romeo' subscription='both'/></query>"
+
+
+@pytest.mark.parametrize("kind", ["set", "result"])
+@pytest.mark.parametrize("sender", ["evil.example", "mallory@evil.example/x", "juliet@evil.example"])
+def test_no_other_server_pushes_into_a_roster(world: World, juliet: Client, kind: str, sender: str) -> None:  # §2.1.6
+    evil = world.remote("evil.example")
+    iq = f"<iq from='{sender}' to='{juliet.jid}' type='{kind}' id='p'>"
+    evil.says(f"{iq}{FORGED}</iq>", f"{iq.replace('balcony', 'nowhere')}{FORGED}</iq>")
+    assert juliet.hears() == []
+    answers = evil.hears()
+    if kind == "result":  # is never answered
+        assert answers == []
+    else:  # the same whether there is such a resource or not
+        assert [condition(answer) for answer in answers] == ["service-unavailable"] * 2
+        assert [answer.get("from") for answer in answers] == [juliet.jid, "juliet@example.com/nowhere"]
+
+
+@pytest.mark.parametrize("sender", ["romeo@example.net/orchard", "juliet@example.com/chamber"])
+def test_no_client_pushes_into_a_roster(world: World, juliet: Client, sender: str) -> None:  # §2.1.6
+    other = world.login(sender)
+    other.says(
+        f"<iq type='set' id='p' to='{juliet.jid}'><r:query xmlns:r='{ROSTER}'><r:item jid='a@b.c'/></r:query></iq>"
+    )
+    [answer] = other.hears()
+    assert condition(answer) == "service-unavailable"
+    assert juliet.hears() == []
+
+
+def test_other_requests_still_reach_a_client(world: World, juliet: Client) -> None:
+    gateway = world.remote("gateway.example")
+    exchange = "<x xmlns='http://jabber.org/protocol/rosterx'><item action='add' jid='a@b.c'/></x>"  # XEP-0144
+    iq = f"<iq from='gateway.example' to='{juliet.jid}' id='p'"
+    gateway.says(f"{iq} type='set'>{exchange}</iq>", f"{iq} type='get'><query xmlns='{ROSTER}'/></iq>")
+    assert [element.get("type") for element in juliet.hears()] == ["set", "get"]
+
+
 def test_a_contact_is_a_bare_jid(juliet: Client) -> None:
     juliet.asks("set", roster_set("<item jid='Nurse@Shakespeare.LIT/kitchen'/>"))
     assert list(roster_of(juliet)) == ["nurse@shakespeare.lit"]

@@ -12,7 +12,18 @@ import msgspec
 from xmpp_server.core.accounts import Account
 from xmpp_server.core.hooks import Notify
 from xmpp_server.core.host import Host
-from xmpp_server.core.module import Access, AccountLoaded, IqRequest, IqType, Module, SessionState, Slot, To
+from xmpp_server.core.module import (
+    Access,
+    AccountLoaded,
+    Inbound,
+    IqRequest,
+    IqType,
+    Module,
+    Order,
+    SessionState,
+    Slot,
+    To,
+)
 from xmpp_server.core.session import Session
 from xmpp_server.errors import Condition, StanzaError
 from xmpp_server.im.roster_items import (
@@ -36,6 +47,8 @@ from xmpp_server.xml.namespaces import PRE_APPROVAL, ROSTER, ROSTER_VERSIONING
 Decide = Callable[[RosterItem | None], RosterItem | None]
 
 QUERY: Final = f"{ROSTER} query"
+#: Types of IQs by which a client learns of its roster.
+_TELLING: Final = frozenset((IqType.SET.value, IqType.RESULT.value))
 
 
 class RosterConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -108,6 +121,7 @@ class Roster(Module):
         self._shared: Slot[_Shared] = Slot("roster-shared", _Shared)
         host.on_iq(IqType.GET, To.ACCOUNT, QUERY, self._get, Access.ANYONE)
         host.on_iq(IqType.SET, To.ACCOUNT, QUERY, self._set, Access.ANYONE)
+        host.hooks.iq_in.add(self._keep_out, Order.POLICY)
         host.hooks.account_loaded.add(self._loaded)
         host.hooks.stream_features.add(self._features)
         host.hooks.session_saved.add(self._save)
@@ -289,6 +303,18 @@ class Roster(Module):
             raise StanzaError(Condition.RESOURCE_CONSTRAINT, f"A roster has at most {limit} entries")
 
     # Hooks.
+
+    @staticmethod
+    def _keep_out(event: Inbound) -> bool:
+        """§2.1.6: take no push or result from others for a client; some would believe it.
+
+        The answer is that of a resource that is not there, so that nobody learns which are.
+        """
+        stanza = event.stanza
+        telling = stanza.type in _TELLING and QUERY in stanza.children
+        if telling and event.to.is_full and stanza.sender != event.account.jid:
+            raise StanzaError(Condition.SERVICE_UNAVAILABLE)
+        return False
 
     def _loaded(self, event: AccountLoaded) -> None:
         """Put what shared groups add into the roster of an account."""
