@@ -53,10 +53,34 @@ def test_who_talks_to_other_servers(run, config_file):
         (("user", "passwd", "none@localhost", "--password", "x"), 1, "there is no account none@localhost"),
         (("user", "disable", "none@localhost"), 1, "there is no account none@localhost"),
         (("user", "add", "a@elsewhere", "--password", "x"), 1, "elsewhere is not served here"),
-        (("user", "add", "localhost", "--password", "x"), 1, "it must look like name@domain"),
-        (("user", "add", "a@localhost/r", "--password", "x"), 1, "it must look like name@domain"),
-        (("user", "add", "@", "--password", "x"), 1, "is no address"),
-        (("user", "add", "a@localhost", "--password", ""), 1, "this cannot be a password"),
+        (("user", "add", "localhost", "--password", "x"), 2, "it must look like name@domain"),
+        (("user", "add", "a@localhost/r", "--password", "x"), 2, "it must look like name@domain"),
+        (("user", "add", "@", "--password", "x"), 2, "is no address"),
+        (("user", "add", "a@localhost", "--password", ""), 2, "this cannot be a password"),
+        (("user", "passwd", "a@localhost", "--password", "x" * 1025), 2, "this cannot be a password"),
+        (("user", "passwd", "@", "--password", "x"), 2, "is no address"),
+        (("user", "delete", "a@b@c"), 2, "is no address"),
+        (("user", "disable", "a b@localhost"), 2, "is no address"),
+        (("user", "enable", "localhost"), 2, "it must look like name@domain"),
+        (("user", "federation", "a@localhost/r", "deny"), 2, "it must look like name@domain"),
+        (("user", "federation", "a@localhost", "perhaps"), 2, "Invalid value"),
+        (("user", "invite", "a@b@c"), 2, "is no address"),
+        (("user", "invite", "a@localhost/r"), 2, "it must look like name@domain or example.org"),
+        (("user", "invite", "localhost", "--by", "@"), 2, "is no address"),
+        (("user", "invite", "localhost", "--days", "0"), 2, "Invalid value"),
+        (("user", "revoke", "0"), 2, "give 6 characters of the id at least"),
+        (("user", "list", "--host", "a@localhost"), 2, "it must look like example.org"),
+        (("user", "list", "--host", "@"), 2, "is no address"),
+        (("session", "kick", "@"), 2, "is no address"),
+        (("session", "kick", "localhost"), 2, "it must look like name@domain/resource"),
+        (("room", "show", "@"), 2, "is no address"),
+        (("room", "delete", "conference.localhost"), 2, "it must look like name@domain of a chat service"),
+        (("room", "create", "cave@conference.localhost", "--owner", "@"), 2, "is no address"),
+        (("room", "create", "cave@conference.localhost", "--owner", "localhost"), 2, "is no account"),
+        (("room", "create", "cave@conference.localhost/x", "--owner", "a@localhost"), 2, "it must look like"),
+        (("room", "show", "cave@localhost"), 1, "is no room here"),
+        (("s2s", "reset", "a@b"), 2, "it must look like example.org"),
+        (("s2s", "reset", "example.net"), 3, "the server is not running"),
         (("user", "add", "a@localhost"), 2, "give --password or --password-stdin"),
         (("user", "add", "a@localhost", "--password", "x", "--password-stdin"), 2, "exclude one another"),
         (("user", "list", "--host", "elsewhere"), 1, "elsewhere is not served here"),
@@ -158,8 +182,6 @@ def test_rooms(run):
     assert run("room", "list").output == ""
     assert run("room", "show", room).output == f"xmpp-server: there is no room {room}\n"
     assert "is no room here" in run("room", "show", "me@localhost").output
-    assert "is no account" in run("room", "create", room, "--owner", "localhost").output
-    assert "is no address" in run("room", "show", "@").output
 
 
 def test_invitations(run, config_file):
@@ -167,7 +189,6 @@ def test_invitations(run, config_file):
     assert (closed.exit_code, "auth.registration" in closed.output) == (1, True)
     config_file.write_text(config_file.read_text() + '[auth]\nregistration = "invite"\n')
     assert run("user", "invite", "elsewhere.test").exit_code == 1
-    assert run("user", "invite", "a@b@c").exit_code == 1
     assert "no account romeo@example.org" in run("user", "invite", "example.org", "--by", "romeo@example.org").output
     run("user", "add", "romeo@example.org", "--password", "Calliope")
     assert "is taken" in run("user", "invite", "romeo@example.org").output
@@ -176,7 +197,6 @@ def test_invitations(run, config_file):
     assert "kept for another" in run("user", "invite", "juliet@example.org").output
     (row,) = json.loads(run("user", "invitations", "--json").output)
     assert (row["id"], row["inviter"], "uri" in row) == (made["id"], "romeo@example.org", False)
-    assert run("user", "revoke", "0").exit_code == 1
     assert "no invitations begin with" in run("user", "revoke", "x" * 32).output
     assert run("user", "revoke", made["id"]).exit_code == 0
     assert run("user", "invitations").output == ""

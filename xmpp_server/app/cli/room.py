@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from xmpp_server.app.cli import arguments
 from xmpp_server.app.cli.context import Context, pass_context
 from xmpp_server.app.cli.output import json_option, rows_of, show_rows, show_values
 
@@ -24,7 +25,7 @@ def list_(context: Context, as_json: bool) -> None:
 
 
 @room.command()
-@click.argument("jid")
+@click.argument("jid", type=arguments.room)
 @json_option
 @pass_context
 def show(context: Context, jid: str, as_json: bool) -> None:
@@ -34,8 +35,10 @@ def show(context: Context, jid: str, as_json: bool) -> None:
 
 
 @room.command()
-@click.argument("jid")
-@click.option("--owner", required=True, metavar="JID", help="The account that the room will be owned by.")
+@click.argument("jid", type=arguments.room)
+@click.option(
+    "--owner", type=arguments.account, required=True, metavar="JID", help="The account that the room will be owned by."
+)
 @click.option("--name", default="", help="What the room is called.")
 @pass_context
 def create(context: Context, jid: str, owner: str, name: str) -> None:
@@ -45,7 +48,7 @@ def create(context: Context, jid: str, owner: str, name: str) -> None:
 
 
 @room.command()
-@click.argument("jid")
+@click.argument("jid", type=arguments.room)
 @click.option("--reason", default="", help="What its occupants are told.")
 @pass_context
 def delete(context: Context, jid: str, reason: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from xmpp_server.app.cli import arguments
 from xmpp_server.app.cli.context import Context, pass_context
 from xmpp_server.app.cli.output import json_option, rows_of, show_rows
 
@@ -24,7 +25,7 @@ def list_(context: Context, as_json: bool) -> None:
 
 
 @s2s.command()
-@click.argument("domain", required=False)
+@click.argument("domain", type=arguments.domain, required=False)
 @pass_context
 def reset(context: Context, domain: str | None) -> None:
     """Close the connections with a domain, or all, and forget what went wrong: the next stanza tries again."""

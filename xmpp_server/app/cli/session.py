@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from xmpp_server.app.cli import arguments
 from xmpp_server.app.cli.context import Context, pass_context
 from xmpp_server.app.cli.output import json_option, rows_of, show_rows
 
@@ -24,7 +25,7 @@ def list_(context: Context, as_json: bool) -> None:
 
 
 @session.command()
-@click.argument("jid")
+@click.argument("jid", type=arguments.session)
 @pass_context
 def kick(context: Context, jid: str) -> None:
     """End the session of a full JID, or all of an account."""

@@ -9,9 +9,11 @@ from typing import TypeVar
 import click
 
 from xmpp_server.app.administration import Administration
+from xmpp_server.app.cli import arguments
 from xmpp_server.app.cli.context import Context, pass_context
 from xmpp_server.app.cli.output import Row, json_option, rows_of, show_rows, show_values
 from xmpp_server.app.control import NotRunningError
+from xmpp_server.sasl.credentials import PasswordError, prepare_password
 
 F = TypeVar("F", bound=Callable[..., object])
 
@@ -39,11 +41,15 @@ def the_password(password: str | None, password_stdin: bool) -> str:
         if not sys.stdin.isatty():
             raise click.UsageError("give --password or --password-stdin")
         password = str(click.prompt("Password", hide_input=True, confirmation_prompt=True))
+    try:
+        prepare_password(password)
+    except PasswordError as error:
+        raise click.UsageError(f"this cannot be a password: {error}") from None
     return password
 
 
 @user.command()
-@click.argument("jid")
+@click.argument("jid", type=arguments.account)
 @password_options
 @pass_context
 def add(context: Context, jid: str, password: str | None, password_stdin: bool) -> None:
@@ -53,7 +59,7 @@ def add(context: Context, jid: str, password: str | None, password_stdin: bool) 
 
 
 @user.command()
-@click.argument("jid")
+@click.argument("jid", type=arguments.account)
 @password_options
 @pass_context
 def passwd(context: Context, jid: str, password: str | None, password_stdin: bool) -> None:
@@ -63,7 +69,7 @@ def passwd(context: Context, jid: str, password: str | None, password_stdin: boo
 
 
 @user.command()
-@click.argument("jid")
+@click.argument("jid", type=arguments.account)
 @pass_context
 def delete(context: Context, jid: str) -> None:
     """Delete the account JID with everything it owns."""
@@ -72,7 +78,7 @@ def delete(context: Context, jid: str) -> None:
 
 
 @user.command()
-@click.argument("jid")
+@click.argument("jid", type=arguments.account)
 @pass_context
 def disable(context: Context, jid: str) -> None:
     """Keep the account JID, but let nobody sign in; its sessions end."""
@@ -81,7 +87,7 @@ def disable(context: Context, jid: str) -> None:
 
 
 @user.command()
-@click.argument("jid")
+@click.argument("jid", type=arguments.account)
 @pass_context
 def enable(context: Context, jid: str) -> None:
     """Let the account JID sign in again."""
@@ -90,7 +96,7 @@ def enable(context: Context, jid: str) -> None:
 
 
 @user.command()
-@click.argument("jid")
+@click.argument("jid", type=arguments.account)
 @click.argument("right", type=click.Choice(["allow", "deny"]))
 @pass_context
 def federation(context: Context, jid: str, right: str) -> None:
@@ -100,7 +106,7 @@ def federation(context: Context, jid: str, right: str) -> None:
 
 
 @user.command("list")
-@click.option("--host", help="Only the accounts of this domain.")
+@click.option("--host", type=arguments.domain, help="Only the accounts of this domain.")
 @json_option
 @pass_context
 def list_(context: Context, host: str | None, as_json: bool) -> None:
@@ -118,8 +124,13 @@ def list_(context: Context, host: str | None, as_json: bool) -> None:
 
 
 @user.command()
-@click.argument("target")
-@click.option("--by", metavar="JID", help="The account that invites: the two become each other's contacts.")
+@click.argument("target", type=arguments.account_or_domain)
+@click.option(
+    "--by",
+    type=arguments.account,
+    metavar="JID",
+    help="The account that invites: the two become each other's contacts.",
+)
 @click.option("--days", type=click.FloatRange(min=0, min_open=True, max=3650), help="How long it is good.")
 @json_option
 @pass_context
@@ -144,7 +155,7 @@ def invitations(context: Context, as_json: bool) -> None:
 
 
 @user.command()
-@click.argument("id_", metavar="ID")
+@click.argument("id_", type=arguments.invitation, metavar="ID")
 @pass_context
 def revoke(context: Context, id_: str) -> None:
     """Revoke the invitation whose id begins with ID."""
