@@ -19,6 +19,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Protocol, TypeVar, cast
 
 from xmpp_server.core.accounts import Account
+from xmpp_server.core.administrators import Administrators
 from xmpp_server.core.host import Host, Limits
 from xmpp_server.core.module import Module
 from xmpp_server.core.router import Router
@@ -339,6 +340,7 @@ class World:
         self.runtime = VirtualRuntime()
         self.storage = MemoryStorage()
         self.router = Router()
+        self.administrators = Administrators(admins)
         #: How many bytes a client's stanzas are cut into, or 0 to leave them whole.
         self.chunk_bytes = 0
         self.hosts = {
@@ -348,10 +350,11 @@ class World:
                 self.storage,
                 self.runtime,
                 limits or Limits(),
-                frozenset(JID.parse(admin) for admin in admins),
+                self.administrators.jids,
             )
             for domain in domains or ("example.org",)
         }
+        self.run(self.administrators.load(self.hosts.values()))
         for host in self.hosts.values():
             for make in modules:
                 host.add_module(make())

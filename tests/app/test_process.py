@@ -1,11 +1,11 @@
-"""How the process ends when an administrator says so: XEP-0133 §4.30 and §4.31, with the real process."""
+"""How the process ends when an admin says so, and who is one: XEP-0133 §4.29 to §4.31, with the real process."""
 
 from __future__ import annotations
 
 import asyncio
 import shutil
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -20,9 +20,9 @@ STREAMS = "{urn:ietf:params:xml:ns:xmpp-streams}"
 
 @pytest.fixture(scope="module")
 def stopped(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A data folder that has an administrator."""
+    """A data folder that has an administrator, and somebody else."""
     folder = tmp_path_factory.mktemp("process")
-    ServerProcess(folder).add_users("admin")
+    ServerProcess(folder).add_users("admin", "juliet")
     return folder / "data"
 
 
@@ -44,12 +44,21 @@ async def no_connection_left() -> AsyncIterator[None]:
 
 
 async def asks_for(client: RawClient, name: str, delay_s: int = 0) -> None:
-    """Run one of the two commands."""
+    """Run one of the two commands that end the process."""
+    await submits(client, name, delay=(str(delay_s),))
+
+
+async def submits(client: RawClient, name: str, **fields: Sequence[str]) -> None:
+    """Run a command that asks for a form."""
     command = f"command xmlns='http://jabber.org/protocol/commands' node='http://jabber.org/protocol/admin#{name}'"
     asked = (await client.iq(f"<iq type='set' id='a' to='localhost'><{command}/></iq>")).find(COMMAND)
     assert asked is not None
     assert asked.find(FORM) is not None
-    form = f"<x xmlns='jabber:x:data' type='submit'><field var='delay'><value>{delay_s}</value></field></x>"
+    filled = "".join(
+        f"<field var='{var}'>{''.join(f'<value>{value}</value>' for value in values)}</field>"
+        for var, values in fields.items()
+    )
+    form = f"<x xmlns='jabber:x:data' type='submit'>{filled}</x>"
     session = asked.attrib["sessionid"]
     answer = await client.iq(
         f"<iq type='set' id='b' to='localhost'><{command} sessionid='{session}'>{form}</command></iq>"
@@ -85,6 +94,18 @@ async def test_restart(server: ServerProcess) -> None:
         assert (await again.resume(previd)).tag == SM + "resumed"
         await again.close()
     assert await asyncio.to_thread(server.stop) == 0
+
+
+async def test_who_was_named_administers_after_a_restart_too(server: ServerProcess) -> None:
+    admin = await RawClient.login(server.c2s_tls, "admin")
+    await submits(admin, "edit-admin", adminjids=("admin@localhost", "juliet@localhost"))
+    await asks_for(admin, "restart")
+    await hears_the_end(admin)
+    await asyncio.to_thread(server.await_start)
+    juliet = await RawClient.login(server.c2s_tls, "juliet")
+    await asks_for(juliet, "shutdown")
+    await hears_the_end(juliet)
+    assert await asyncio.to_thread(server.wait) == 0
 
 
 async def test_no_restart_into_a_wrong_configuration(server: ServerProcess) -> None:

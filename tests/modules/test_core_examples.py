@@ -149,9 +149,6 @@ SCENES: Mapping[str, Scene] = {
         friends=(("bard@shakespeare.lit", "romeo@montague.net"),),
         elsewhere=("montague.net",),
         admins=("bard@shakespeare.lit",),
-        nowhere={
-            **dict.fromkeys(range(96, 99), "the administrators stand in the configuration: see example 95"),
-        },
     ),
     "xep0160": Scene(5, ("capulet.com",), accounts=("juliet@capulet.com",), elsewhere=("montague.net",)),
     "xep0191": Scene(15, ("capulet.com",), (Blocking,), elsewhere=("montague.net",)),
@@ -228,6 +225,8 @@ def make_world(scene: Scene) -> World:
     world = World(*scene.domains, modules=(*IM, ServiceDiscovery, *scene.modules), admins=scene.admins)
     for host in world.hosts.values():
         host.provisioning.iterations = 1
+        if Admin in host.modules:
+            host.module(Admin).offer_admins(world.administrators)
     for domain in scene.elsewhere:
         world.remote(domain)
     world.create(*scene.accounts)

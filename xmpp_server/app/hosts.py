@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
+
 from xmpp_server.app.modules import build_modules
 from xmpp_server.app.settings import Config
 from xmpp_server.core.host import Host
@@ -11,9 +13,10 @@ from xmpp_server.net.runtime import LoopRuntime
 from xmpp_server.storage.api import Storage
 
 
-def build_hosts(config: Config, router: Router, storage: Storage, runtime: LoopRuntime) -> dict[str, Host]:
+def build_hosts(
+    config: Config, router: Router, storage: Storage, runtime: LoopRuntime, admins: Set[JID]
+) -> dict[str, Host]:
     """Make a host for each domain, by its name; `storage` is open already."""
-    admins = frozenset(JID.parse(name) for name in config.admins)
     hosts: dict[str, Host] = {}
     for name in config.domains:
         host = Host(name, router, storage, runtime, config.limits, admins)

@@ -59,6 +59,7 @@ async def serve(load: Callable[[], Config], started: Callable[[Server], None]) -
             if Admin in host.modules:
                 admin = host.module(Admin)
                 admin.offer_service(ending.ask)
+                admin.offer_admins(server.administrators)
                 if server.federating is not None:
                     admin.offer_domains(server.federating.remotes)
                     admin.offer_rights(server.rights)

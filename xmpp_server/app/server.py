@@ -23,6 +23,7 @@ from xmpp_server.app.s2s_service import Federating
 from xmpp_server.app.settings import Config, Tls
 from xmpp_server.app.supervisor import Supervisor
 from xmpp_server.core import persistence
+from xmpp_server.core.administrators import Administrators
 from xmpp_server.core.authentication import StoredAccounts
 from xmpp_server.core.domain_rules import DomainRules
 from xmpp_server.core.federation_rights import FederationRights
@@ -69,6 +70,7 @@ class Server:
         self.renewal = Renewal(lambda: self.config, self.counters, self._certificates_renewed)
         self.components: ComponentService
         self.supervisor: Supervisor
+        self.administrators: Administrators
         self.rights: FederationRights
         self.federating: Federating | None = None
         #: The addresses that are listened on, by the name of the door; known after `start`.
@@ -96,7 +98,10 @@ class Server:
         secret = _lasting_secret(config.data_path / "fake-salt.key")
         iterations = config.auth.scram_iterations
         self.components = ComponentService(config, self.router, self.runtime)  # modules look at their grants
-        self.hosts.update(build_hosts(config, self.router, self.storage, self.runtime))
+        self.administrators = Administrators(config.admins)
+        admins = self.administrators.jids
+        self.hosts.update(build_hosts(config, self.router, self.storage, self.runtime, admins))
+        await self.administrators.load(self.hosts.values())
         self.components.check_domains(self.hosts.values())
         self.rights = FederationRights(config.s2s.local_only, self.storage.documents)
         await self.rights.load(host.jid for host in self.hosts.values())

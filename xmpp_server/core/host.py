@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from datetime import datetime
 from typing import TYPE_CHECKING, TypeVar
 
@@ -57,7 +57,7 @@ class Host:
         storage: Storage,
         runtime: Runtime,
         limits: Limits,
-        admins: frozenset[JID],
+        admins: Set[JID],
     ) -> None:
         self.jid = JID.parse(name)
         self.name = self.jid.domainpart

@@ -18,6 +18,7 @@ from xmpp_server.app.control import SOCKET_NAME, ControlError, NotRunningError, 
 from xmpp_server.app.hosts import build_hosts
 from xmpp_server.app.lock import DataLock, LockedError
 from xmpp_server.app.modules import MODULE_CONFIGS
+from xmpp_server.core.administrators import Administrators
 from xmpp_server.core.federation_rights import FederationRights
 from xmpp_server.core.router import Router
 from xmpp_server.jid import JIDMalformed
@@ -155,7 +156,9 @@ class Context:
             await storage.open()
             try:
                 runtime = LoopRuntime(asyncio.get_running_loop())
-                hosts = build_hosts(config, Router(), storage, runtime)
+                admins = Administrators(config.admins)
+                hosts = build_hosts(config, Router(), storage, runtime, admins.jids)
+                await admins.load(hosts.values())
                 rights = FederationRights(config.s2s.local_only, storage.documents)
                 await rights.load(host.jid for host in hosts.values())
                 result = await work(Administration(storage, hosts, rights))

@@ -1,4 +1,4 @@
-"""XEP-0133: Service Administration, as ad-hoc commands for those whom the configuration calls admins."""
+"""XEP-0133: Service Administration, as ad-hoc commands for the administrators."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 
 import msgspec
 
+from xmpp_server.core.administrators import Administrators
 from xmpp_server.core.domain_rules import DomainRules
 from xmpp_server.core.federation_rights import FederationRights
 from xmpp_server.core.host import Host
@@ -13,6 +14,7 @@ from xmpp_server.core.module import Module, Xep
 from xmpp_server.errors import Condition, StanzaError
 from xmpp_server.jid import JID
 from xmpp_server.modules.admin.accounts import AccountCommands
+from xmpp_server.modules.admin.admins import AdminListCommands
 from xmpp_server.modules.admin.domains import DomainCommands
 from xmpp_server.modules.admin.forms import node
 from xmpp_server.modules.admin.greetings import Greetings
@@ -26,7 +28,6 @@ from xmpp_server.modules.commands import Command, Commands, Stage
 #: What is not offered, and why.
 UNSUPPORTED = {
     "get-user-password": "Passwords are not kept, only keys that are derived from them",
-    "edit-admin": "The admins stand in the configuration",
 }
 
 
@@ -64,8 +65,13 @@ class Admin(Module):
             self._engine.add(Command(node(name), name, self.is_admin, _refuse(reason), listed=False))
 
     def is_admin(self, jid: JID) -> bool:
-        """Tell whether a requester is among the configured admins."""
+        """Tell whether a requester is among the admins."""
         return jid.bare in self._host.admins
+
+    def offer_admins(self, administrators: Administrators) -> None:
+        """Add the editing of the list of administrators."""
+        for command in AdminListCommands(administrators).commands(self.is_admin):
+            self._engine.add(command)
 
     def offer_domains(self, rules: DomainRules) -> None:
         """Add the editing of the blacklist and the whitelist, for a server that talks to others."""

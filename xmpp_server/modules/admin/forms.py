@@ -60,9 +60,9 @@ def account(values: Values) -> JID:
     return _bare(values["accountjid"])[0]
 
 
-def accounts(values: Values) -> list[JID]:
+def accounts(values: Values, var: str = "accountjids") -> list[JID]:
     """Return the accounts that were filled in."""
-    return _bare(values.get("accountjids", ()))
+    return _bare(values.get(var, ()))
 
 
 def text(values: Values, var: str) -> str:

@@ -6,6 +6,8 @@ changes it, and returns the effects that others have to hear of.
 
 from __future__ import annotations
 
+from collections.abc import Set
+
 import msgspec
 
 from xmpp_server.jid import JID
@@ -44,7 +46,7 @@ class RoomLimits(msgspec.Struct, frozen=True):
     affiliations: int = 10_000
     nick_chars: int = 100
     #: Accounts that own every room, whatever its list says: the admins of the server.
-    superiors: frozenset[JID] = frozenset()
+    superiors: Set[JID] = frozenset()
 
 
 class Room:
