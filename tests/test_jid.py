@@ -75,6 +75,9 @@ def test_examples_of_the_rfc(text: str, parts: tuple[str | None, str, str | None
         "\u03c0" * 512 + "@b",
         "a@b/" + "c" * 1024,
         "a@b/" + "\u265a" * 342,
+        "a" + "\u0300\u0316" * 50_000 + "@b",  # took minutes to prepare
+        "a@b/" + "\u06f1" * 100_000,
+        "a@" + "\u0301\u0316" * 50_000,
     ],
 )
 def test_malformed(text: str) -> None:

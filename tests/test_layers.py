@@ -13,7 +13,7 @@ PACKAGE = "xmpp_server"
 
 #: Every package and module at the top, by layer: it imports from lower ones and from itself. Layer 0 is one unit:
 #: addresses stand in XML and are written as XML. Storage's protocols are below the kernel, which uses them.
-GROUND = ("errors", "jid", "xml")
+GROUND = ("errors", "jid", "precis", "xml")
 LAYERS = (
     {"ground"},
     {"sasl", "stanzas"},

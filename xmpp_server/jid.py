@@ -9,8 +9,8 @@ from ipaddress import IPv6Address
 from typing import ClassVar, Final, NoReturn, Self
 
 import idna
-from precis_i18n import get_profile
 
+from .precis import Profile
 from .xml.writer import escape_attr
 
 #: RFC 7622 §3.2-3.4: no part is longer, in bytes of UTF-8.
@@ -28,8 +28,8 @@ _ASCII_DOMAINPART = re.compile(
 _ASCII_RESOURCEPART = re.compile(r"[ -~]{1,1023}")
 _EXCLUDED_IN_LOCALPART = re.compile("[\"&'/:<>@]")  # RFC 7622 §3.3.1
 
-_USERNAME = get_profile("UsernameCaseMapped")
-_OPAQUE = get_profile("OpaqueString")
+_USERNAME = Profile("UsernameCaseMapped")
+_OPAQUE = Profile("OpaqueString")
 
 
 class JIDMalformed(ValueError):  # noqa: N818 - named after the condition jid-malformed
@@ -158,6 +158,8 @@ def _prepare_domainpart(text: str) -> str:
     text = text.removesuffix(".")  # RFC 7622 §3.2: the root's dot is stripped
     if _ASCII_DOMAINPART.fullmatch(text):
         return text.lower()
+    if len(text) > MAX_PART_BYTES:
+        raise JIDMalformed("the domainpart is too long")
     if text.startswith("[") and text.endswith("]"):
         try:
             return f"[{IPv6Address(text[1:-1])}]"
@@ -172,9 +174,11 @@ def _prepare_domainpart(text: str) -> str:
 
 
 def _enforced(enforce: Callable[[str], str], text: str, part: str) -> str:
+    if len(text) > MAX_PART_BYTES:  # before it is prepared, which takes time
+        raise JIDMalformed(f"the {part} is too long")
     try:
         return enforce(text)
-    except ValueError:  # UnicodeEncodeError
+    except ValueError:
         raise JIDMalformed(f"not a {part}") from None
 
 

@@ -12,7 +12,7 @@ import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from precis_i18n import get_profile
+from xmpp_server.precis import Profile
 
 #: Hash names as the SCRAM mechanisms are called after them, with their names in hashlib.
 HASHES: Mapping[str, str] = {"SHA-1": "sha1", "SHA-256": "sha256", "SHA-512": "sha512"}
@@ -20,7 +20,7 @@ SALT_BYTES = 16
 #: Bounds what a login may cost before the key derivation, which hashes longer ones first anyway.
 PASSWORD_BYTES = 1024
 
-_OPAQUE_STRING = get_profile("OpaqueString")
+_OPAQUE_STRING = Profile("OpaqueString")
 
 
 class PasswordError(ValueError):
@@ -51,8 +51,8 @@ def prepare_password(password: str) -> str:
     if password.isascii() and password.isprintable():
         return password
     try:
-        prepared: str = _OPAQUE_STRING.enforce(password)
-    except UnicodeError as error:
+        prepared = _OPAQUE_STRING.enforce(password)
+    except ValueError as error:
         raise PasswordError("characters that OpaqueString refuses") from error
     if len(prepared.encode()) > PASSWORD_BYTES:
         raise PasswordError("longer than 1024 bytes")

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from precis_i18n import get_profile
-
 from xmpp_server.errors import Condition, StanzaError
+from xmpp_server.precis import Profile
 
-_NICKNAME = get_profile("NicknameCaseMapped")
+_NICKNAME = Profile("NicknameCaseMapped")
 
 
 @lru_cache(maxsize=4096)
@@ -20,7 +19,7 @@ def nick_key(nick: str) -> str:
 
     """
     try:
-        return str(_NICKNAME.enforce(nick))
+        return _NICKNAME.enforce(nick)
     except ValueError:  # UnicodeEncodeError
         raise StanzaError(Condition.JID_MALFORMED, "This cannot be a nickname") from None
 
