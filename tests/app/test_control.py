@@ -54,6 +54,15 @@ async def raw(path: Path, data: bytes) -> dict[str, object]:
     return answer
 
 
+async def test_what_is_in_the_way_is_named_and_stays(tmp_path: Path) -> None:
+    path = tmp_path / "control.sock"
+    path.write_text("mine")
+    with pytest.raises(FileExistsError) as caught:
+        await ControlServer(path, {}).start()
+    assert caught.value.filename == str(path)
+    assert path.read_text() == "mine"
+
+
 async def test_a_request_is_answered(path):
     assert await ask(path, "echo", jid="a@b", n=3) == {"jid": "a@b", "n": 3}
 

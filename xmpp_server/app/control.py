@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import os
 import socket
 import stat
@@ -53,8 +54,9 @@ class ControlServer:
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
         try:
             with contextlib.suppress(FileNotFoundError):
-                if stat.S_ISSOCK(self._path.lstat().st_mode):
-                    self._path.unlink()
+                if not stat.S_ISSOCK(self._path.lstat().st_mode):
+                    raise FileExistsError(errno.EEXIST, "no socket, but something else; move it away", str(self._path))
+                self._path.unlink()
             with _short(self._path) as address:
                 mask = os.umask(0o177)
                 try:

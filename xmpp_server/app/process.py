@@ -68,6 +68,10 @@ async def serve(load: Callable[[], Config], started: Callable[[Server], None]) -
             control = await _control(server, reload)
             loop.add_signal_handler(signal.SIGHUP, reload)
             started(server)
+        except BaseException:
+            await server.close()
+            raise
+        try:
             notifier.ready()
             await ending.asked.wait()
             if ending.restart:

@@ -95,6 +95,26 @@ class Server:
         self.runtime = LoopRuntime(loop)
         self.storage = storage_for(config.storage_url, Durability(config.storage.durability))
         await self.storage.open()
+        try:
+            tls = await self._build(config)
+        except BaseException:
+            await self.storage.close()
+            raise
+        try:
+            await self._restore_sessions()
+            await self._listen(loop, tls)
+        except BaseException:
+            await self.close()  # writes the sessions down again: they were forgotten as they were read
+            raise
+        self.supervisor.start(self.addresses["component"])
+        self.renewal.start()
+        gc.set_threshold(*GC_THRESHOLDS)
+        gc.collect()
+        self._spare_collector()
+        log.info("started", domains=list(self.hosts), **self.addresses)
+
+    async def _build(self, config: Config) -> TlsServer:
+        """Make everything behind the doors; return what the doors for clients show."""
         secret = _lasting_secret(config.data_path / "fake-salt.key")
         iterations = config.auth.scram_iterations
         self.components = ComponentService(config, self.router, self.runtime)  # modules look at their grants
@@ -113,18 +133,7 @@ class Server:
         policy = ClientPolicy(self.hosts, config, secret)
         self.service = ClientService(self.hosts, backends, policy, tls, self.runtime, config, self.counters)
         self.supervisor = Supervisor(config, self.components.components)
-        await self._restore_sessions()
-        try:
-            await self._listen(loop, tls)
-        except BaseException:
-            await self.stop()  # writes the sessions down again: they were forgotten as they were read
-            raise
-        self.supervisor.start(self.addresses["component"])
-        self.renewal.start()
-        gc.set_threshold(*GC_THRESHOLDS)
-        gc.collect()
-        self._spare_collector()
-        log.info("started", domains=list(self.hosts), **self.addresses)
+        return tls
 
     def _spare_collector(self) -> None:
         """Take what will live long out of the garbage collector's sight, at the start and as sessions come."""
@@ -233,6 +242,11 @@ class Server:
     async def stop(self) -> None:
         """Drain: close the doors, save what can be resumed, tell the others, commit, and let go of everything."""
         log.info("stopping", sessions=len(self.sessions))
+        await self.close()
+        log.info("stopped")
+
+    async def close(self) -> None:
+        """`stop` without a word: for a start that has failed, where the error is all that is worth reading."""
         for listener in self._listeners:
             await listener.close()
         if self.federating is not None:
@@ -261,7 +275,6 @@ class Server:
         if self._http is not None:
             await self._http.stop()
         await self.storage.close()
-        log.info("stopped")
 
     async def _save_sessions(self) -> None:
         """End what cannot be resumed, then write down what can; its clients are cut off only after the commit."""

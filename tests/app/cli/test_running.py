@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -96,18 +98,43 @@ def test_a_running_server_is_administered_and_stopped(server, run, tmp_path, con
     assert "secret" not in server.log.read_text()
 
 
-def test_a_port_that_is_taken_is_told(run, config_file, server):
-    door = json.loads(run("status", "--json").output)["addresses"]["c2s"][0]
-    text = config_file.read_text().replace("127.0.0.1:0", door)
-    other = config_file.with_name("other.toml")
-    other.write_text(f'data_dir = "other"\n{text}')
-    result = subprocess.run(
-        [sys.executable, "-c", "from xmpp_server.app.cli import main; main()", "--config", other, "run"],
+def start(config: Path) -> subprocess.CompletedProcess[str]:
+    """Run the server where it cannot start."""
+    return subprocess.run(
+        [sys.executable, "-c", "from xmpp_server.app.cli import main; main()", "--config", config, "run"],
         capture_output=True,
         text=True,
         timeout=20,
     )
+
+
+@pytest.mark.parametrize("kind", ["c2s", "s2s", "http"])
+def test_a_port_that_is_taken_is_all_that_is_told(config_file, kind):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        door = f"127.0.0.1:{taken.getsockname()[1]}"
+        text = re.sub(rf"(?m)^{kind} = .*$", f'{kind} = ["{door}"]', config_file.read_text())
+        config_file.write_text(text)
+        result = start(config_file)
     assert result.returncode == 1
-    last = result.stderr.splitlines()[-1]
-    assert last.startswith(f"xmpp-server: cannot listen on {door}: Address already in use (another program has it;")
-    assert "Traceback" not in result.stderr
+    [told] = (result.stdout + result.stderr).splitlines()
+    assert told.startswith(f"xmpp-server: cannot listen on {door}: Address already in use (another program has it;")
+
+
+def test_a_broken_database_is_all_that_is_told(config_file):
+    database = config_file.with_name("var") / "xmpp.db"
+    database.parent.mkdir()
+    database.write_bytes(b"no database " * 1000)
+    result = start(config_file)
+    assert result.returncode == 1
+    [told] = (result.stdout + result.stderr).splitlines()
+    assert told.startswith(f"xmpp-server: {database}: SQLite: file is not a database (see storage.url:")
+
+
+def test_what_is_in_the_way_of_the_control_socket_is_told_last(config_file):
+    folder = config_file.with_name("var") / "control.sock"
+    folder.mkdir(parents=True)
+    result = start(config_file)
+    assert result.returncode == 1
+    log, told = result.stderr.splitlines()
+    assert json.loads(log)["event"] == "started"
+    assert told == f"xmpp-server: {folder}: no socket, but something else; move it away"

@@ -197,12 +197,12 @@ async def test_corrupt_item_is_left_out(store: SqlStorage, tmp_path: Path, capsy
 
 async def test_not_a_database_is_told_at_the_start(tmp_path: Path) -> None:
     (tmp_path / "x.db").write_bytes(b"no database " * 1000)
-    with pytest.raises(StorageError, match="not a database"):
+    with pytest.raises(StorageError, match=r"x\.db: .*not a database"):
         await make(tmp_path / "x.db").open()
 
 
 async def test_missing_folder_is_told_at_the_start(tmp_path: Path) -> None:
-    with pytest.raises(StorageError, match="unable to open"):
+    with pytest.raises(StorageError, match=r"none/x\.db: .*unable to open"):
         await make(tmp_path / "none" / "x.db").open()
 
 

@@ -25,7 +25,7 @@ from xmpp_server.jid import JIDMalformed
 from xmpp_server.net.addresses import AddressError
 from xmpp_server.net.certificates import CertificateError
 from xmpp_server.net.runtime import LoopRuntime
-from xmpp_server.storage.api import Durability, StorageError
+from xmpp_server.storage.api import Durability, StorageError, StorageFailedError
 from xmpp_server.storage.urls import storage_for
 
 T = TypeVar("T")
@@ -48,10 +48,12 @@ EXIT_CODES: Mapping[type[Exception], int] = {
 #: What to do where the system's own words do not tell.
 REMEDIES: Mapping[int, str] = {
     errno.EADDRINUSE: "another program has it; stop that one, or write another address into [listen]",
+    errno.EADDRNOTAVAIL: "this machine has no such address; write one that it has into [listen]",
     errno.EACCES: "let the user that runs this have it, or name another place in the configuration",
     errno.EROFS: "name another place in the configuration",
     errno.ENOSPC: "make room on the disk",
 }
+STORAGE_REMEDY = "see storage.url: the database must be up and undamaged, and let in the user that runs this"
 
 
 class Commands(click.Group):
@@ -69,6 +71,8 @@ class Commands(click.Group):
 
 def _told(error: Exception) -> str:
     """Say an error in one line, with what to do about it if that is known."""
+    if type(error) in (StorageError, StorageFailedError):  # the others tell what to do, or pass by themselves
+        return f"{error} ({STORAGE_REMEDY})"
     if not isinstance(error, OSError) or error.strerror is None:
         return str(error)
     what = error.strerror if error.filename is None else f"{error.filename}: {error.strerror}"

@@ -19,6 +19,7 @@ from typing import TypeVar, cast
 
 from xmpp_server.storage.api import (
     Durability,
+    SchemaError,
     StorageBusyError,
     StorageError,
     StorageFailedError,
@@ -70,16 +71,17 @@ class SqliteDriver:
 
     async def open(self) -> None:
         """Connect and bring the schema up to date."""
-        self._writer = await _Thread.start("storage-writer", self._connect_writer)
         try:
+            self._writer = await _Thread.start("storage-writer", self._connect_writer)
             await self._writer.call(lambda connection: migration.upgrade_sqlite(connection, self.statements))
             self._reader = self._connect(_READ_LOCK_TIMEOUT_S)
             self._reader.execute("PRAGMA query_only = ON")
         except BaseException as error:
             await self.close()
-            if isinstance(error, sqlite3.Error):
-                raise _storage_error(error) from error
-            raise
+            if isinstance(error, SchemaError) or not isinstance(error, sqlite3.Error | StorageError):
+                raise
+            failure = _storage_error(error)
+            raise type(failure)(f"{self._path}: {failure}") from error
 
     async def close(self) -> None:
         """Disconnect once the writer has done what it was given."""
