@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from xmpp_server.app import xep0227
+from xmpp_server.app.asked import address
 from xmpp_server.app.control import ControlError, Handler
 from xmpp_server.app.invitation_administration import InvitationAdministration
 from xmpp_server.app.room_administration import RoomAdministration
@@ -173,13 +174,9 @@ class Administration:
             accounts.forget(jid.localpart or "")
 
     def _account(self, arguments: Mapping[str, object]) -> tuple[Host, JID]:
-        text = _text(arguments, "jid")
-        try:
-            jid = JID.parse(text)
-        except JIDMalformed as error:
-            raise ControlError(f"{text} is no address: {error}") from None
+        jid = address(arguments, "jid")
         if jid.localpart is None or not jid.is_bare:
-            raise ControlError(f"{text} is no account: it must look like name@domain")
+            raise ControlError(f"{jid} is no account: it must look like name@domain")
         host = self._hosts.get(jid.domainpart)
         if host is None:
             raise ControlError(f"{jid.domainpart} is not served here; domains: {', '.join(self._hosts)}")

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 
+from xmpp_server.app.asked import address, told
 from xmpp_server.app.control import ControlError, Handler
 from xmpp_server.core.host import Host
-from xmpp_server.errors import StanzaError
-from xmpp_server.jid import JID, JIDMalformed
+from xmpp_server.jid import JID
 from xmpp_server.modules.invitations import Invitation, Invitations, Purpose
-from xmpp_server.storage.api import StorageError
 
 #: Fewer characters of an id say nothing.
 ID_CHARS = 6
@@ -34,15 +32,15 @@ class InvitationAdministration:
 
     async def create(self, arguments: Mapping[str, object]) -> object:
         """Invite to the account or domain `target`, in the name of the account `by`, for `valid_s` seconds."""
-        target = _jid(arguments, "target")
+        target = address(arguments, "target")
         module = self._modules.get(target.domainpart)
         if module is None:
             raise ControlError(f"{target.domainpart} invites nobody; domains: {', '.join(self._modules) or 'none'}")
-        inviter = _jid(arguments, "by") if arguments.get("by") else None
+        inviter = address(arguments, "by") if arguments.get("by") else None
         if inviter is not None and await self._is_missing(inviter, target.domainpart):
             raise ControlError(f"there is no account {inviter} on {target.domainpart}")
         valid_s = arguments.get("valid_s")
-        with _told():
+        with told():
             made = await module.invite(
                 Purpose.ACCOUNT,
                 inviter,
@@ -54,12 +52,12 @@ class InvitationAdministration:
     async def _is_missing(self, jid: JID, domain: str) -> bool:
         if jid.localpart is None or jid.domainpart != domain:
             return True
-        with _told():
+        with told():
             return await self._hosts[domain].accounts.load(jid.bare) is None
 
     async def list(self, _arguments: Mapping[str, object]) -> object:
         """Return those that may still be used, of all hosts."""
-        with _told():
+        with told():
             return [
                 _row(ident, host, invitation)
                 for host, module in self._modules.items()
@@ -71,7 +69,7 @@ class InvitationAdministration:
         start = str(arguments.get("id") or "")
         if len(start) < ID_CHARS:
             raise ControlError(f"give {ID_CHARS} characters of the id at least")
-        with _told():
+        with told():
             found = [
                 (module, ident)
                 for module in self._modules.values()
@@ -95,21 +93,3 @@ def _row(ident: str, host: str, invitation: Invitation) -> dict[str, object]:
         "created": invitation.created.isoformat(timespec="seconds"),
         "expires": invitation.expires.isoformat(timespec="seconds"),
     }
-
-
-def _jid(arguments: Mapping[str, object], name: str) -> JID:
-    text = str(arguments.get(name) or "")
-    try:
-        return JID.parse(text)
-    except JIDMalformed as error:
-        raise ControlError(f"{text} is no address: {error}") from None
-
-
-@contextmanager
-def _told() -> Iterator[None]:
-    try:
-        yield
-    except StanzaError as error:
-        raise ControlError(error.text or error.condition.value) from None
-    except StorageError as error:
-        raise ControlError(f"the storage failed: {error}") from None

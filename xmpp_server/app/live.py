@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from xmpp_server import __version__
+from xmpp_server.app.asked import address
 from xmpp_server.app.control import ControlError, Handler
 from xmpp_server.errors import StreamCondition, StreamError
-from xmpp_server.jid import JID, JIDMalformed
 
 if TYPE_CHECKING:
     from xmpp_server.core.host import Host
@@ -69,11 +69,7 @@ class LiveHosts:
 
     async def kick(self, arguments: Mapping[str, object]) -> object:
         """End the session of a full JID, or all of a bare one."""
-        text = str(arguments.get("jid") or "")
-        try:
-            jid = JID.parse(text)
-        except JIDMalformed as error:
-            raise ControlError(f"{text} is no address: {error}") from None
+        jid = address(arguments, "jid")
         sessions = [session for session in self._sessions() if jid in (session.jid, session.jid.bare)]
         if not sessions:
             raise ControlError(f"{jid} has no session")
