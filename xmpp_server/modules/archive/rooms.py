@@ -17,10 +17,11 @@ from xmpp_server.modules.archive.handover import Handover
 from xmpp_server.modules.archive.room_setting import SETTING, is_archived
 from xmpp_server.modules.muc import Muc
 from xmpp_server.modules.muc.hooks import Announced, RoomDisco, RoomMessage
+from xmpp_server.modules.muc.messages import reflected
 from xmpp_server.modules.muc.open_room import OpenRoom
 from xmpp_server.modules.muc.retraction import RETRACT_TAG
 from xmpp_server.modules.muc.roles import Affiliation
-from xmpp_server.modules.muc.wire import NOT_IN_MESSAGES, copies, inner_of, lang_of, occupant_id
+from xmpp_server.modules.muc.wire import copies, lang_of
 from xmpp_server.xml.namespaces import MAM
 from xmpp_server.xml.stanza import Stanza
 
@@ -50,21 +51,14 @@ class Rooms:
             return
         if not self._handover.has_room():
             return
-        room, occupant, ident = event.open.room.jid, event.seat.occupant, event.stable_id
-        inner = b"%b%b<stanza-id xmlns='urn:xmpp:sid:0' by='%b' id='%b'/>%b" % (
-            inner_of(stanza, NOT_IN_MESSAGES, room),
-            occupant_id(occupant.id),
-            room.encoded,
-            ident.encode(),
-            b"".join(event.extra),
-        )
+        room, sender, ident = event.open.room.jid, event.seat.occupant.jid, event.stable_id
         shown = copies(
-            "message", occupant.jid, inner, (), kind="groupchat", id=stanza.id or ident, lang=lang_of(stanza)
+            "message", sender, reflected(event), (), kind="groupchat", id=stanza.id or ident, lang=lang_of(stanza)
         )
         # what is retracted may have been said before
         if is_archived(event.open.room.config) or RETRACT_TAG in stanza.children:
-            self._handover.add(protocol.entry(ident, room, occupant.jid, shown.stanza, room=True), stanza.receipt)
-        self._to_users(event.open, shown.stanza, ident, occupant.jid)
+            self._handover.add(protocol.entry(ident, room, sender, shown.stanza, room=True), stanza.receipt)
+        self._to_users(event.open, shown.stanza, ident, sender)
 
     def _retract(self, event: Announced) -> None:
         """Keep what moderators do, even where there is no room for more: the archive has to forget something."""

@@ -39,21 +39,25 @@ WHISPERS = 1000
 _PRIVATE = b"<x xmlns='%b'/>" % MUC_USER.encode()
 
 
-def reflection(event: RoomMessage) -> Copies:
-    """Write an occupant's message as all get it (§7.4)."""
-    stanza, occupant, room = event.stanza, event.seat.occupant, event.open.room.jid
-    ident = event.stable_id
-    inner = b"%b%b<stanza-id xmlns='urn:xmpp:sid:0' by='%b' id='%b'/>%b" % (
-        inner_of(stanza, NOT_IN_MESSAGES, room),
-        occupant_id(occupant.id),
+def reflected(event: RoomMessage) -> bytes:
+    """Return the children of an occupant's message as all get them: with the occupant's id and the room's (§7.4)."""
+    room = event.open.room.jid
+    return b"%b%b<stanza-id xmlns='urn:xmpp:sid:0' by='%b' id='%b'/>%b" % (
+        inner_of(event.stanza, NOT_IN_MESSAGES, room),
+        occupant_id(event.seat.occupant.id),
         room.encoded,
-        ident.encode(),
+        event.stable_id.encode(),
         b"".join(event.extra),
     )
+
+
+def reflection(event: RoomMessage) -> Copies:
+    """Write an occupant's message as all get it (§7.4)."""
+    stanza, ident = event.stanza, event.stable_id
     written = copies(
         "message",
-        occupant.jid,
-        inner,
+        event.seat.occupant.jid,
+        reflected(event),
         (*tags_of(stanza, NOT_IN_MESSAGES), OCCUPANT_ID_TAG, STANZA_ID_TAG, *event.extra_tags),
         kind="groupchat",
         id=stanza.id or ident,
