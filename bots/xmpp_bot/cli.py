@@ -19,6 +19,7 @@ from xmpp_bot.scaffold import scaffold
 
 
 @click.group()
+@click.version_option(package_name="xmpp-server")
 def main() -> None:
     """Run XMPP bots, and begin new ones."""
 

@@ -17,6 +17,7 @@ from components.xmpp_component import run
 @click.group(invoke_without_command=True)
 @run.config_option
 @run.check_option
+@run.version_option
 @click.option("--data-dir", type=click.Path(file_okay=False, path_type=Path), help="For commands: in place of a file.")
 @click.pass_context
 def main(context: click.Context, path: Path | None, check: bool, data_dir: Path | None) -> None:

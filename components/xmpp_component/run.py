@@ -30,6 +30,8 @@ config_option = click.option(
     help="The settings; ./files.toml or ./archive.toml, after our name, if the server did not start us.",
 )
 check_option = click.option("--check", is_flag=True, help="Only check the settings.")
+#: All programs come in one distribution.
+version_option = click.version_option(package_name="xmpp-server")
 
 
 class Program(Protocol):
@@ -83,8 +85,8 @@ async def _serve(make: Callable[[], Program]) -> None:
         addresses = await program.start()
         log.info("started", **addresses)
         await stop.wait()
-    finally:
         log.info("stopping")
+    finally:
         await program.stop()
 
 

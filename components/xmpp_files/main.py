@@ -15,6 +15,7 @@ from components.xmpp_files.storage import StorageError
 @click.command()
 @run.config_option
 @run.check_option
+@run.version_option
 def main(path: Path | None, check: bool) -> None:
     """Serve file transfer to an XMPP server: HTTP upload and a SOCKS5 proxy.
 

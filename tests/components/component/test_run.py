@@ -78,6 +78,7 @@ def test_a_failed_start_is_told_after_everything_was_closed(argument: str, end: 
         text = process.stderr.read()
         assert process.wait() == 1
     assert '"ended"' in text
+    assert "stopping" not in text
     assert text.endswith(end)
 
 
