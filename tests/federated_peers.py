@@ -22,6 +22,7 @@ import dns.rrset
 import pytest
 
 from tests.peers import PASSWORD, Address
+from tests.ports import free_ports
 
 START_TIMEOUT_S = 60.0
 #: So many the nameserver follows, round in a circle if they are one.
@@ -125,7 +126,7 @@ class Peer(ABC):
         #: PEM: a chain and its key.
         self.certificate = certificate
         self.trust = trust
-        self.c2s, self.s2s, self.s2s_tls = free_ports(host, 3)
+        self.c2s, self.s2s, self.s2s_tls = free_ports(3, host)
         self._process: subprocess.Popen[bytes] | None = None
         self.configure()
 
@@ -316,12 +317,3 @@ def need(kind: type[Peer]) -> None:
     there = shutil.which("prosody") if kind is Prosody else shutil.which("erl") and ejabberd_application()
     if not there:
         pytest.skip(f"{kind.name} is not installed: apt-get install {kind.name} (or make peers)")
-
-
-def free_ports(host: str, count: int) -> list[int]:
-    """Ports of an address that nobody listens on, nor will in the next moments."""
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for one in sockets:
-            one.bind((host, 0))
-        return [one.getsockname()[1] for one in sockets]

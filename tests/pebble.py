@@ -17,6 +17,8 @@ from pathlib import Path
 import pytest
 import trustme
 
+from tests.ports import free_ports
+
 START_TIMEOUT_S = 30.0
 #: By itself it waits, refuses and forgets at random.
 PREDICTABLE = {"PEBBLE_VA_NOSLEEP": "1", "PEBBLE_WFE_NONCEREJECT": "0", "PEBBLE_AUTHZREUSE": "0"}
@@ -41,14 +43,6 @@ class Pebble:
             return connection.getresponse().read()
 
 
-def free_port() -> int:
-    with socket.socket() as one:
-        one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        one.bind(("127.0.0.1", 0))
-        port: int = one.getsockname()[1]
-        return port
-
-
 @contextlib.contextmanager
 def running(
     folder: Path, dns_port: int, *, valid_s: int = 86_400, environ: dict[str, str] | None = None
@@ -62,14 +56,14 @@ def running(
     ca, certificate = folder / "pebble-ca.pem", folder / "pebble.pem"
     authority.cert_pem.write_to_path(str(ca))
     pair.private_key_and_cert_chain_pem.write_to_path(str(certificate))
-    port, management_port, challenge_port = free_port(), free_port(), free_port()
+    port, management_port, challenge_port, tls_challenge_port = free_ports(4)
     settings = {
         "listenAddress": f"127.0.0.1:{port}",
         "managementListenAddress": f"127.0.0.1:{management_port}",
         "certificate": str(certificate),
         "privateKey": str(certificate),
         "httpPort": challenge_port,
-        "tlsPort": free_port(),
+        "tlsPort": tls_challenge_port,
         "certificateValidityPeriod": valid_s,
     }
     path = folder / "pebble.json"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -12,7 +13,7 @@ import ssl
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -52,6 +53,7 @@ class ServerProcess:
         top: str = "",
         domain: str = DOMAIN,
         listen: str = _LISTEN,
+        component: int | None = None,
         within: Sequence[str] = (),
     ) -> None:
         """Write the configuration.
@@ -62,6 +64,7 @@ class ServerProcess:
             top: Further keys before the first table.
             domain: The domain that it serves.
             listen: The table of doors.
+            component: The port of a door for components; 0: one that is free.
             within: A command that starts the server: in another network, say.
 
         """
@@ -70,6 +73,8 @@ class ServerProcess:
         self.data = folder / "data"
         self.log_file = folder / "server.log"
         self.config_file = folder / "server.toml"
+        if component is not None:
+            listen = listen.replace("component = []", f'component = ["127.0.0.1:{component}"]')
         self.config_file.write_text(f'domains = ["{domain}"]\ndata_dir = "data"\n{top}\n{listen}\n{config}')
         self.domain = domain
         self._within = within
@@ -160,6 +165,19 @@ class ServerProcess:
             self._process.kill()
             self._process.wait()
             self._process = None
+
+    @contextlib.contextmanager
+    def serving(self, *users: str) -> Iterator[ServerProcess]:
+        """Run it, with these accounts; at the end it must stop in good order, and have logged no mistake."""
+        self.start()
+        try:
+            if users:
+                self.add_users(*users)
+            yield self
+            assert self.failures() == []
+            assert self.stop() == 0
+        finally:
+            self.kill()
 
     def restart(self) -> None:
         """Stop in good order and start again."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import os
 import shutil
-import socket
 import subprocess
 import tempfile
 import time
@@ -15,6 +14,8 @@ from pathlib import Path
 
 import asyncpg
 import pytest
+
+from tests.ports import free_ports
 
 
 @dataclass
@@ -86,8 +87,7 @@ def postgres() -> Iterator[PostgresServer]:
     folder = Path(tempfile.mkdtemp(prefix="xmpp-postgres-"))
     if user is not None:
         shutil.chown(folder, user)
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    [port] = free_ports(1)
     server = PostgresServer(binaries, folder, port, user)
     try:
         server.run("initdb", "-D", str(folder / "data"), "-U", "xmpp", "-A", "trust", "-E", "UTF8", "--no-sync")

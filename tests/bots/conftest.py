@@ -30,15 +30,9 @@ NewPerson = Callable[..., Awaitable[SlixClient]]
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
-    process = ServerProcess(tmp_path_factory.mktemp("server"))
-    process.start()
-    process.add_users(*(f"user{number}" for number in range(ACCOUNTS)))
-    yield process
-    try:
-        assert process.failures() == []
-        assert process.stop() == 0
-    finally:
-        process.kill()
+    users = (f"user{number}" for number in range(ACCOUNTS))
+    with ServerProcess(tmp_path_factory.mktemp("server")).serving(*users) as process:
+        yield process
 
 
 @pytest.fixture(scope="session")

@@ -15,6 +15,7 @@ import trustme
 from tests.bots.conftest import ACCOUNTS, EXAMPLES, NewBot, NewPerson
 from tests.bots.test_examples_live import in_room, open_room, say
 from tests.peers import DOMAIN, PASSWORD, need
+from tests.ports import free_ports
 
 START_TIMEOUT_S = 20.0
 
@@ -45,8 +46,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimpleNamespace
     """Prosody, looking like our own server to the fixtures."""
     program = need("prosody", "prosody")
     folder = tmp_path_factory.mktemp("prosody")
-    with socket.create_server(("127.0.0.1", 0)) as door:
-        port = door.getsockname()[1]
+    [port] = free_ports(1)
     authority = trustme.CA()
     authority.issue_cert(DOMAIN).private_key_and_cert_chain_pem.write_to_path(str(folder / "tls.pem"))
     trusted = folder / "trusted"

@@ -44,18 +44,10 @@ async def send(ctx: Context, path: str) -> None:
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
     """A server of its own, with its upload service over HTTPS."""
     folder = tmp_path_factory.mktemp("uploads")
-    process = ServerProcess(folder, RUN)
-    config = process.config_file.read_text().replace("component = []", 'component = ["127.0.0.1:0"]')
-    process.config_file.write_text(config)
+    process = ServerProcess(folder, RUN, component=0)
     (folder / "files.toml").write_text(FILES)
-    process.start()
-    try:
-        process.add_users(*(f"user{number}" for number in range(ACCOUNTS)))
+    with process.serving(*(f"user{number}" for number in range(ACCOUNTS))):
         yield process
-        assert process.failures() == []
-        assert process.stop() == 0
-    finally:
-        process.kill()
 
 
 @pytest.fixture

@@ -32,16 +32,9 @@ def test_it_has_forty_lines() -> None:
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[ServerProcess]:
-    process = ServerProcess(tmp_path / "server", found(_CONFIG))
-    text = process.config_file.read_text()
-    process.config_file.write_text(text.replace("component = []", 'component = ["127.0.0.1:0"]'))
-    process.start()
-    try:
-        process.add_users("romeo")
+    process = ServerProcess(tmp_path / "server", found(_CONFIG), component=0)
+    with process.serving("romeo"):
         yield process
-        assert process.stop() == 0
-    finally:
-        process.kill()
 
 
 @pytest.fixture

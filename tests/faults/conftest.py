@@ -19,10 +19,6 @@ RSS_SLACK_BYTES = 20 << 20
 CALM_S = 10.0
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "slow: takes more than ten seconds")
-
-
 @pytest.fixture(autouse=True)
 async def no_connection_left() -> AsyncIterator[None]:
     yield

@@ -44,9 +44,7 @@ answer_s = 1.0
 def server(tmp_path: Path) -> Iterator[ServerProcess]:
     program = tmp_path / "component.py"
     program.write_text(PROGRAM)
-    process = ServerProcess(tmp_path / "server", CONFIG.format(python=sys.executable, program=program))
-    text = process.config_file.read_text()
-    process.config_file.write_text(text.replace("component = []", 'component = ["127.0.0.1:0"]'))
+    process = ServerProcess(tmp_path / "server", CONFIG.format(python=sys.executable, program=program), component=0)
     process.start()
     try:
         process.add_users("romeo")

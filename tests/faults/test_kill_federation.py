@@ -12,9 +12,9 @@ import pytest
 import trustme
 
 from tests import federation
-from tests.federated_peers import free_ports
 from tests.net.conftest import settle
 from tests.peers import ServerProcess
+from tests.ports import free_ports
 from tests.raw import CLIENT, SM, ClosedError, RawClient, abort_all
 from xmpp_server.app.server import Server
 from xmpp_server.app.settings import S2S
@@ -118,7 +118,7 @@ async def test_what_the_server_of_the_recipient_has_acknowledged_survives_its_en
 ) -> None:
     """Between servers, too, an acknowledgement covers what is committed: messages are stored there, or come back."""
     monkeypatch.setattr(s2s_lane, "PROVED_S", 0.0)
-    [port] = free_ports("127.0.0.1", 1)
+    [port] = free_ports(1)
     trust = federation.trusted(tmp_path, authority)
     tls = federation.certificate(tmp_path / "near", authority, "localhost")
     there = ServerProcess(

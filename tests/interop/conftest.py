@@ -18,20 +18,10 @@ NewSlix = Callable[..., Awaitable[SlixClient]]
 NewAio = Callable[..., Awaitable[AioPeer]]
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "slow: takes more than ten seconds")
-
-
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
-    process = ServerProcess(tmp_path_factory.mktemp("server"))
-    process.start()
-    yield process
-    try:
-        assert process.failures() == []
-        assert process.stop() == 0
-    finally:
-        process.kill()
+    with ServerProcess(tmp_path_factory.mktemp("server")).serving() as process:
+        yield process
 
 
 @pytest.fixture(scope="session")

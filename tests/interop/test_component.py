@@ -70,17 +70,9 @@ async def plugged(server: ServerProcess, domain: str) -> AsyncIterator[SlixCompo
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
-    process = ServerProcess(tmp_path_factory.mktemp("components"), CONFIG)
-    text = process.config_file.read_text()
-    process.config_file.write_text(text.replace("component = []", 'component = ["127.0.0.1:0"]'))
-    process.start()
-    process.add_users("romeo", "juliet", "nurse", "paris")
-    yield process
-    try:
-        assert process.failures() == []
-        assert process.stop() == 0
-    finally:
-        process.kill()
+    process = ServerProcess(tmp_path_factory.mktemp("components"), CONFIG, component=0)
+    with process.serving("romeo", "juliet", "nurse", "paris"):
+        yield process
 
 
 async def test_messages_and_disco(home: ServerProcess) -> None:

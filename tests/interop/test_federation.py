@@ -16,9 +16,10 @@ import pytest
 import trustme
 
 from tests import federation
-from tests.federated_peers import DnsServer, Ejabberd, Peer, Prosody, free_ports, need
+from tests.federated_peers import DnsServer, Ejabberd, Peer, Prosody, need
 from tests.net.conftest import settle
 from tests.peers import PASSWORD
+from tests.ports import free_ports
 from tests.raw import CLIENT, HEADER, RawClient, abort_all
 from xmpp_server.app.server import Server
 from xmpp_server.app.settings import S2S, Dns, Tls
@@ -104,7 +105,7 @@ async def ours(
     """Run a server of ours under a name that no peer has heard of before."""
     number = next(NUMBERS)
     domain, host = f"ours{number}.example", f"127.0.1.{number}"
-    port, direct_port = free_ports(host, 2)
+    port, direct_port = free_ports(2, host)
     for name in (domain, f"conference.{domain}"):
         names.server(name, host, None if direct else port, direct_port if direct else None, named=False)
     tls = Tls() if authority is None else federation.certificate(folder, authority, domain, f"*.{domain}")

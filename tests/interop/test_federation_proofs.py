@@ -12,9 +12,10 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from tests import federation
-from tests.federated_peers import DnsServer, Prosody, free_ports, need
+from tests.federated_peers import DnsServer, Prosody, need
 from tests.interop.test_federation import KINDS, Site, chat, ours, peer_login
 from tests.net.test_s2s_proofs import own_certificate, says, tlsa, web_server
+from tests.ports import free_ports
 from tests.raw import RawClient, abort_all
 from tests.signed_names import unbound, zone
 from xmpp_server.app.settings import S2S, Dns
@@ -112,8 +113,8 @@ async def test_dnssec_vouches_for_both_with_signed_zones(tmp_path):
     """Prosody asks unbound and validates by itself: nobody has a certificate of a CA, nobody speaks dialback."""
     need(Prosody)
     host = "127.0.2.200"
-    [dns_port] = free_ports("127.0.0.1", 1)
-    [port] = free_ports(host, 1)
+    [dns_port] = free_ports(1)
+    [port] = free_ports(1, host)
     theirs_tls, theirs = own_certificate(tmp_path / "theirs", "theirs.dane.example")
     tls, mine = own_certificate(tmp_path / "mine", "mine.dane.example", "*.mine.dane.example")
     certificate = Path(theirs_tls.certificate)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import socket
 import subprocess
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from slixmpp.exceptions import IqError
 
 from tests.interop.slix import PLUGINS, SlixClient
 from tests.peers import Address, ServerProcess, environment, need
+from tests.ports import free_ports
 
 TIMEOUT_S = 15.0
 SECRET = "geheim"
@@ -26,19 +26,10 @@ CHANNEL = slixmpp.JID(f"#verona%127.0.0.1@{GATEWAY}")
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
-    process = ServerProcess(
-        tmp_path_factory.mktemp("server"), f'[[components]]\ndomains = ["{GATEWAY}"]\nsecret = "{SECRET}"\n'
-    )
-    text = process.config_file.read_text()
-    process.config_file.write_text(text.replace("component = []", 'component = ["127.0.0.1:0"]'))
-    process.start()
-    process.add_users("romeo", "juliet")
-    yield process
-    try:
-        assert process.failures() == []
-        assert process.stop() == 0
-    finally:
-        process.kill()
+    config = f'[[components]]\ndomains = ["{GATEWAY}"]\nsecret = "{SECRET}"\n'
+    process = ServerProcess(tmp_path_factory.mktemp("server"), config, component=0)
+    with process.serving("romeo", "juliet"):
+        yield process
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -68,8 +59,7 @@ def biboumi(home: ServerProcess, tmp_path_factory: pytest.TempPathFactory) -> It
 def ngircd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Address]:
     program = need("ngircd", "ngircd")
     folder = tmp_path_factory.mktemp("ngircd")
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
+    [port] = free_ports(1)
     config = folder / "ngircd.conf"
     config.write_text(
         "[Global]\nName = verona.example\nInfo = fair Verona\nAdminInfo1 = x\nListen = 127.0.0.1\n"
@@ -211,8 +201,7 @@ async def test_a_server_that_is_not_there_is_told(home: ServerProcess, romeo: Sl
             answer.set_result(stanza.xml)
 
     romeo.add_event_handler("presence_error", take)
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
+    [port] = free_ports(1)
     await tell_port(romeo, port)
     romeo.plugin["xep_0045"].join_muc(CHANNEL, "romeo")
     error = (await asyncio.wait_for(answer, TIMEOUT_S)).find("{jabber:client}error")

@@ -18,13 +18,8 @@ TIMEOUT_S = 10.0
 @pytest.fixture(scope="module")
 def open_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
     process = ServerProcess(tmp_path_factory.mktemp("open"), '[auth]\nregistration = "open"\n')
-    process.start()
-    yield process
-    try:
-        assert process.failures() == []
-        assert process.stop() == 0
-    finally:
-        process.kill()
+    with process.serving():
+        yield process
 
 
 class Stranger(SlixClient):

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.federated_peers import free_ports
+from tests.ports import free_ports
 from tests.signed_names import Zone, unbound, zone
 from xmpp_server.net.dane import Association, Tlsa
 from xmpp_server.net.dns import Resolver
@@ -30,7 +30,7 @@ def nameserver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     zones = {name: zone(name, RECORDS, signed=name != "plain.example") for name in names}
     whole = zones["tampered.example"]
     zones["tampered.example"] = Zone(whole.text.replace(DATA, "cd" * 32), whole.anchor)
-    [port] = free_ports("127.0.0.1", 1)
+    [port] = free_ports(1)
     with unbound(tmp_path_factory.mktemp("unbound"), port, zones):
         yield f"127.0.0.1:{port}"
 

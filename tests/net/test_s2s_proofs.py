@@ -18,7 +18,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from tests import federation
-from tests.federated_peers import DnsServer, free_ports
+from tests.federated_peers import DnsServer
+from tests.ports import free_ports
 from tests.raw import CLIENT, RawClient, abort_all
 from xmpp_server.app.server import Server
 from xmpp_server.app.settings import S2S, Dns, Tls
@@ -74,7 +75,7 @@ async def two(tmp_path: Path, names: DnsServer, s2s: S2S, *, direct: bool = Fals
     made = Two({}, {}, {}, names)
     async with contextlib.AsyncExitStack() as stack:
         for domain, host in HOSTS.items():
-            [port] = free_ports(host, 1)
+            [port] = free_ports(1, host)
             names.server(domain, host, None if direct else port, port if direct else None)
             tls, made.certificates[domain] = own_certificate(tmp_path / domain, domain, f"*.{domain}")
             made.ports[domain] = port

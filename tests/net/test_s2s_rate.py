@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from tests import federation
-from tests.federated_peers import free_ports
 from tests.net.conftest import settle
+from tests.ports import free_ports
 from tests.raw import CLIENT, RawClient, abort_all
 from xmpp_server.app.server import Server
 from xmpp_server.app.settings import S2S
@@ -24,7 +24,7 @@ MESSAGES, SIZE = 480, 5_000
 
 @contextlib.asynccontextmanager
 async def three(tmp_path: Path, limit: S2S = LIMIT) -> AsyncIterator[dict[str, Server]]:
-    ports = dict(zip((QUIET, FLOODING, SLOWING), free_ports("127.0.0.1", 3), strict=True))
+    ports = dict(zip((QUIET, FLOODING, SLOWING), free_ports(3), strict=True))
     routes = {domain: f"127.0.0.1:{port}" for domain, port in ports.items()}
     async with contextlib.AsyncExitStack() as stack:
         servers = {}

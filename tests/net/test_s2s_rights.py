@@ -11,8 +11,8 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from tests import federation
-from tests.federated_peers import free_ports
 from tests.net.conftest import settle
+from tests.ports import free_ports
 from tests.raw import CLIENT, RawClient, abort_all
 from xmpp_server.app.administration import Administration
 from xmpp_server.app.server import Server
@@ -35,7 +35,7 @@ class Two:
 @contextlib.asynccontextmanager
 async def two(tmp_path: Path, *local_only: str) -> AsyncIterator[Two]:
     """Run a.test, where somebody is confined, and b.test, where Juliet is."""
-    ports = free_ports("127.0.0.1", 2)
+    ports = free_ports(2)
     routes = {}
     for domain, port in ((A, ports[0]), (B, ports[1])):
         routes |= dict.fromkeys((domain, f"conference.{domain}"), f"127.0.0.1:{port}")

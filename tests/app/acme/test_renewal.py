@@ -21,6 +21,7 @@ from tests.app import live_server
 from tests.app.live_server import door
 from tests.federated_peers import DnsServer
 from tests.peers import Address
+from tests.ports import free_ports
 from tests.raw import RawClient
 from xmpp_server.app.acme.renewal import Renewal, RenewalError, job_for, run
 from xmpp_server.app.metrics import Counters
@@ -185,7 +186,8 @@ async def test_one_that_cannot_be_had_does_not_keep_another_back(tmp_path, ca, n
 
 async def test_a_ca_that_is_not_there(tmp_path, ca, names):
     config = settings(tmp_path, ca, names)
-    gone = msgspec.structs.replace(config.tls.acme, directory=f"https://localhost:{pebble.free_port()}/dir")
+    [nobody] = free_ports(1)
+    gone = msgspec.structs.replace(config.tls.acme, directory=f"https://localhost:{nobody}/dir")
     job = job_for(msgspec.structs.replace(config, tls=Tls(acme=gone)))
     (outcome,) = (await run(job)).outcomes
     assert "cannot be used" in outcome.error

@@ -9,14 +9,14 @@ import urllib.request
 
 import pytest
 
-from tests.pebble import free_port
+from tests.ports import free_ports
 from xmpp_server.app.acme import responder
 from xmpp_server.app.acme.responder import answering
 
 
 @pytest.fixture
 def port():
-    found = free_port()
+    [found] = free_ports(1)
     with answering([f"127.0.0.1:{found}"], {"token": "token.thumbprint"}):
         yield found
 
@@ -44,7 +44,7 @@ def test_clients_that_stall_keep_nobody_out_for_long(port, monkeypatch):
 
 
 def test_the_port_is_free_again_afterwards():
-    port = free_port()
+    [port] = free_ports(1)
     for _ in range(2):
         with answering([f"127.0.0.1:{port}"], {}):
             pass

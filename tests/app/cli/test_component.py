@@ -20,12 +20,7 @@ secret = "geheim"
 
 
 def test_components_and_their_processes_are_listed(tmp_path: Path) -> None:
-    server = ServerProcess(tmp_path, CONFIG)
-    server.config_file.write_text(
-        server.config_file.read_text().replace("component = []", 'component = ["127.0.0.1:0"]')
-    )
-    server.start()
-    try:
+    with ServerProcess(tmp_path, CONFIG, component=0).serving() as server:
         deadline = time.monotonic() + 10
         while not any(line["event"] == "component-log" for line in server.log):
             assert time.monotonic() < deadline
@@ -42,6 +37,3 @@ def test_components_and_their_processes_are_listed(tmp_path: Path) -> None:
         [line] = [line for line in server.log if line["event"] == "component-log"]
         assert str(line["line"]).endswith("component-files.localhost.secret")
         assert "geheim" not in server.log_file.read_text()
-        assert server.stop() == 0
-    finally:
-        server.kill()

@@ -32,10 +32,6 @@ def entry(number: int, owner: str = OWNER, contact: str = OTHER, **more: bool) -
     return Entry(ident(number), owner, contact, stanza, **more)
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "slow: takes more than ten seconds")
-
-
 @pytest.fixture(autouse=True)
 async def no_connection_left() -> AsyncIterator[None]:
     yield

@@ -103,7 +103,5 @@ def pair(folder: Path, more: str = "", archive_url: str = "") -> tuple[ServerPro
     config = (
         f'[[components]]\ndomains = ["archive.localhost"]\nsecret = "{SECRET}"\n[modules.archive]\nenabled = true\n'
     )
-    server = ServerProcess(folder / "server", config + more)
-    text = server.config_file.read_text()
-    server.config_file.write_text(text.replace("component = []", f'component = ["127.0.0.1:{port}"]', 1))
+    server = ServerProcess(folder / "server", config + more, component=port)
     return server, ArchiveProcess(folder / "archive", port, archive_url)

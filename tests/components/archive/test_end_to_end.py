@@ -209,12 +209,9 @@ async def test_the_server_runs_it_and_search_works(tmp_path: Path) -> None:
         tmp_path,
         f'[[components]]\ndomains = ["archive.localhost"]\nrun = {json.dumps(command)}\nfolder = "{ROOT}"\n'
         "[modules.archive]\nenabled = true\nsearch = true\n",
+        component=0,
     )
-    text = server.config_file.read_text()
-    server.config_file.write_text(text.replace("component = []", 'component = ["127.0.0.1:0"]', 1))
-    try:
-        server.start()
-        server.add_users("romeo", "juliet")
+    with server.serving("romeo", "juliet"):
         romeo = await client(server, "romeo")
         for said in ("wherefore art thou", "good night, good night"):
             romeo.say("juliet@localhost", said)
@@ -232,10 +229,6 @@ async def test_the_server_runs_it_and_search_works(tmp_path: Path) -> None:
         fin = await iq.send()
         assert fin["mam_fin"]["rsm"]["count"] == "1"
         await romeo.offline()
-        assert server.failures() == []
-        assert server.stop() == 0
-    finally:
-        server.kill()
 
 
 async def answers(one: SlixClient) -> bool:

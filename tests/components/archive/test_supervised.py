@@ -21,9 +21,7 @@ RUN = '[[components]]\ndomains = ["archive.localhost"]\nrun = ["xmpp-archive"]\n
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[ServerProcess]:
-    server = ServerProcess(tmp_path, RUN)
-    text = server.config_file.read_text()
-    server.config_file.write_text(text.replace("component = []", 'component = ["127.0.0.1:0"]', 1))
+    server = ServerProcess(tmp_path, RUN, component=0)
     try:
         yield server
         assert server.stop() == 0

@@ -6,7 +6,7 @@ import asyncio
 import io
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,13 +29,13 @@ from components.xmpp_files.slots import Slot, SlotSigner, new_id
 from components.xmpp_files.storage import Storage
 from components.xmpp_files.thumbnails import Thumbnails
 from components.xmpp_files.upload import Uploads
+from tests.components.files.s3_servers import S3Server, installed
 
 FREE = Limits(0, 0, 0, 0)
 OWNER = "romeo@montague.tld"
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "slow: takes more than ten seconds")
     # Other suites may be at work on this machine.
     settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
     settings.load_profile("patient")
@@ -80,6 +80,15 @@ class FileServer:
 
     def parts(self) -> list[Path]:
         return list((self.folder / "parts").iterdir())
+
+
+@pytest.fixture(scope="module")
+def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    """A server with an empty bucket; tests that keep files there make it their `storage`."""
+    server = installed(tmp_path_factory.mktemp("s3") / "server")
+    server.start()
+    yield server
+    server.stop()
 
 
 @pytest.fixture

@@ -15,8 +15,8 @@ import pytest
 from obstore.store import S3Store
 
 from components.xmpp_files.settings import S3Settings
-from tests.components.files.xmpp_peers import free_ports
 from tests.peers import ROOT
+from tests.ports import free_ports
 
 BUCKET, USER, PASSWORD = "uploads", "an-access-key", "a-secret-access-key"
 START_TIMEOUT_S = 30.0
@@ -31,7 +31,7 @@ class S3Server(ABC):
     def __init__(self, folder: Path) -> None:
         folder.mkdir()
         self.folder = folder
-        (port,) = free_ports(1)
+        [port] = free_ports(1)
         self.address = f"127.0.0.1:{port}"
         self.settings = S3Settings(
             bucket=BUCKET,
@@ -147,3 +147,9 @@ class Versity(S3Server):
 def installed(folder: Path) -> S3Server:
     """The better one of those that are there."""
     return Versity(folder) if shutil.which("versitygw") else Moto(folder)
+
+
+def table(settings: S3Settings) -> str:
+    """The table of a bucket in the program's configuration."""
+    names = ("bucket", "prefix", "endpoint", "access_key_id", "secret_access_key")
+    return "[s3]\n" + "".join(f'{name} = "{getattr(settings, name)}"\n' for name in names)

@@ -30,19 +30,15 @@ MONITOR = '[monitor]\nlisten = ["127.0.0.1:0"]\n'
 @pytest.fixture(scope="module", params=[Prosody, Ours])
 def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     server: Server = request.param(tmp_path_factory.mktemp(request.param.__name__.lower()) / "server")
-    server.start()
-    yield server
-    server.stop()
+    with server.running():
+        yield server
 
 
 @pytest.fixture(scope="module")
 def program(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Program]:
     program = Program(tmp_path_factory.mktemp("files"), server.component[1], more=LIMITS + THUMBNAILS + MONITOR)
-    program.start()
-    program.wait_for("connected", 2)
-    yield program
-    assert program.stop() == 0
-    assert [line for line in program.log if "exception" in line or "Traceback" in str(line["event"])] == []
+    with program.serving():
+        yield program
 
 
 @pytest.fixture
@@ -207,10 +203,8 @@ def test_doors_of_other_kinds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, d
             assert "certificate verify failed" in str(line["reason"])
             assert distrustful.stop() == 0
             monkeypatch.setenv("SSL_CERT_FILE", str(process.data / "tls" / "self-signed.pem"))
-        program = Program(tmp_path / "files", 0, server=where)
-        program.start()
-        program.wait_for("connected", 2)
-        assert program.stop() == 0
+        with Program(tmp_path / "files", 0, server=where).serving():
+            pass
     finally:
         process.kill()
 

@@ -35,19 +35,10 @@ def test_the_embedded_defaults_carry_files(tmp_path: Path) -> None:
 
 
 def test_a_configured_server_runs_it_with_what_the_file_says(tmp_path: Path) -> None:
-    server = ServerProcess(tmp_path, RUN)
-    text = server.config_file.read_text().replace("component = []", 'component = ["127.0.0.1:0"]')
-    server.config_file.write_text(text)
     (tmp_path / "files.toml").write_text(FREE_PORTS)
-    server.start()
-    try:
-        server.add_users("romeo")
+    with ServerProcess(tmp_path, RUN, component=0).serving("romeo") as server:
         program = [sys.executable, "-m", "tests.components.files.round_trip", str(server.c2s[1])]
         env = {**os.environ, "SSL_CERT_FILE": str(server.data / "tls" / "self-signed.pem")}
         done = subprocess.run(program, capture_output=True, text=True, cwd=ROOT, env=env, timeout=60, check=False)
         assert done.returncode == 0, done.stderr + server.log_file.read_text()
         assert done.stdout.startswith("https://localhost:")
-        assert server.stop() == 0
-        assert server.failures() == []
-    finally:
-        server.kill()

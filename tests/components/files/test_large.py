@@ -7,7 +7,8 @@ import asyncio
 import pytest
 
 from tests.components.files.transfers import transfer
-from tests.components.files.xmpp_peers import Program, free_ports
+from tests.components.files.xmpp_peers import Program
+from tests.ports import free_ports
 
 SIZE = 1 << 30
 CHUNK = bytes(1 << 20)
@@ -16,7 +17,7 @@ GROWTH_BYTES = 48 << 20
 
 @pytest.mark.slow
 async def test_a_gigabyte_takes_little_memory(tmp_path):
-    (port,) = free_ports(1)
+    [port] = free_ports(1)
     program = Program(tmp_path, port, doors="idle_timeout_s = 60.0", more="[quota]\nmin_free_bytes = 0\n")
     await asyncio.to_thread(program.start)
     try:

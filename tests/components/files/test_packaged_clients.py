@@ -20,18 +20,10 @@ from tests.peers import PASSWORD, ServerProcess, environment, need, trusting
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[ServerProcess]:
-    process = ServerProcess(tmp_path / "server", RUN)
-    text = process.config_file.read_text().replace("component = []", 'component = ["127.0.0.1:0"]')
-    process.config_file.write_text(text)
+    process = ServerProcess(tmp_path / "server", RUN, component=0)
     (tmp_path / "server" / "files.toml").write_text(FREE_PORTS)
-    process.start()
-    process.add_users("romeo", "juliet")
-    yield process
-    try:
-        assert process.failures() == []
-        assert process.stop() == 0
-    finally:
-        process.kill()
+    with process.serving("romeo", "juliet"):
+        yield process
 
 
 @contextlib.asynccontextmanager

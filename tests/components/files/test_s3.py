@@ -20,22 +20,15 @@ from components.xmpp_files.purge import Purge
 from components.xmpp_files.s3 import S3Storage, part_bytes
 from components.xmpp_files.storage import Storage, StorageError, TakenError
 from tests.components.files.conftest import FileServer, until
-from tests.components.files.s3_servers import S3Server, installed
+from tests.components.files.s3_servers import S3Server, installed, table
 from tests.components.files.transfers import slot, transfer
-from tests.components.files.xmpp_peers import Program, free_ports
+from tests.components.files.xmpp_peers import Program
+from tests.ports import free_ports
 
 MIB = 1 << 20
 JPEG = {"Content-Type": "image/jpeg"}
 #: Three parts.
 DATA = random.Random(1).randbytes(12 * MIB + 17)
-
-
-@pytest.fixture(scope="module")
-def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
-    server = installed(tmp_path_factory.mktemp("s3") / "server")
-    server.start()
-    yield server
-    server.stop()
 
 
 @pytest.fixture
@@ -183,15 +176,8 @@ async def test_a_server_that_goes_away_is_an_error_of_the_store(tmp_path: Path) 
 
 async def test_the_program_keeps_files_in_the_bucket(s3: S3Server, tmp_path: Path) -> None:
     """Sixty megabytes in and out of the program; its memory knows little of them."""
-    (port,) = free_ports(1)
-    more = f"""[s3]
-bucket = "{s3.settings.bucket}"
-prefix = "some/where"
-endpoint = "{s3.settings.endpoint}"
-access_key_id = "{s3.settings.access_key_id}"
-secret_access_key = "{s3.settings.secret_access_key}"
-"""
-    program = Program(tmp_path, port, more=more)
+    [port] = free_ports(1)
+    program = Program(tmp_path, port, more=table(s3.settings))
     await asyncio.to_thread(program.start)
     try:
         growth = await transfer(program, 60 * MIB, DATA[:MIB])
@@ -205,14 +191,8 @@ async def test_a_program_that_dies_in_an_upload_leaves_no_file(tmp_path: Path) -
     """Its parts stay in the bucket, for a lifecycle rule; the slot is as good as before."""
     s3 = installed(tmp_path / "s3")
     await asyncio.to_thread(s3.start)
-    more = f"""[s3]
-bucket = "{s3.settings.bucket}"
-endpoint = "{s3.settings.endpoint}"
-access_key_id = "{s3.settings.access_key_id}"
-secret_access_key = "{s3.settings.secret_access_key}"
-"""
-    (port,) = free_ports(1)
-    program = Program(tmp_path / "files", 1, more=more, http_port=port)
+    [port] = free_ports(1)
+    program = Program(tmp_path / "files", 1, more=table(s3.settings), http_port=port)
     try:
         await asyncio.to_thread(program.start)
         url, put = await slot(program, len(DATA))
@@ -242,13 +222,8 @@ secret_access_key = "{s3.settings.secret_access_key}"
 
 
 def test_the_program_says_what_is_wrong_with_the_bucket(s3: S3Server, tmp_path: Path) -> None:
-    more = f"""[s3]
-bucket = "nowhere"
-endpoint = "{s3.settings.endpoint}"
-access_key_id = "x"
-secret_access_key = "y"
-"""
-    program = Program(tmp_path, 1, more=more)
+    wrong = replace(s3.settings, bucket="nowhere", access_key_id="x", secret_access_key="y")
+    program = Program(tmp_path, 1, more=table(wrong))
     with pytest.raises(AssertionError, match=r"xmpp-files: bucket nowhere at .* cannot be used"):
         program.start()
     assert program.stop() == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import signal
 import socket
@@ -9,11 +10,14 @@ import subprocess
 import sys
 import time
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Self
 
 import trustme
 
 from tests.peers import DOMAIN, PASSWORD, Address, ServerProcess, need
+from tests.ports import free_ports
 
 SECRET = "component s3cret"
 DOMAINS = (f"upload.{DOMAIN}", f"proxy.{DOMAIN}")
@@ -86,6 +90,18 @@ class Program:
             self._process.wait()
             self._process = None
 
+    @contextlib.contextmanager
+    def serving(self) -> Iterator[Program]:
+        """Run it, connected for its domains; at the end it must stop in good order, and have logged no mistake."""
+        self.start()
+        try:
+            self.wait_for("connected", len(DOMAINS))
+            yield self
+            assert self.stop() == 0
+            assert [line for line in self.log if "exception" in line or "Traceback" in str(line["event"])] == []
+        finally:
+            self.stop()
+
 
 class Server(ABC):
     """A server with two users and a door for the component."""
@@ -99,17 +115,25 @@ class Server(ABC):
     @abstractmethod
     def stop(self) -> None: ...
 
+    @contextlib.contextmanager
+    def running(self) -> Iterator[Self]:
+        """Start, and stop at the end."""
+        self.start()
+        try:
+            yield self
+        finally:
+            self.stop()
+
 
 class Ours(Server):
     """The project's server."""
 
     def __init__(self, folder: Path) -> None:
         domains = ", ".join(f'"{domain}"' for domain in DOMAINS)
-        self._process = ServerProcess(folder, f'[[components]]\ndomains = [{domains}]\nsecret = "{SECRET}"\n')
-        (self.component,) = (("127.0.0.1", port) for port in free_ports(1))
-        text = self._process.config_file.read_text()
-        door = f'component = ["127.0.0.1:{self.component[1]}"]'
-        self._process.config_file.write_text(text.replace("component = []", door))
+        config = f'[[components]]\ndomains = [{domains}]\nsecret = "{SECRET}"\n'
+        [port] = free_ports(1)
+        self.component = "127.0.0.1", port
+        self._process = ServerProcess(folder, config, component=port)
 
     def start(self) -> None:
         self._process.start()
@@ -172,15 +196,6 @@ class Prosody(Server):
                 self._process.kill()
                 self._process.wait()
                 self._process = None
-
-
-def free_ports(count: int) -> list[int]:
-    """Return ports of loopback that were free just now."""
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [one.getsockname()[1] for one in sockets]
-    for one in sockets:
-        one.close()
-    return ports
 
 
 def _answers(address: Address) -> bool:

@@ -21,10 +21,8 @@ SETTINGS = "[quota]\nmin_free_bytes = 0\n[upload]\nmax_file_bytes = 100000\n"
 
 @pytest.fixture(scope="module")
 def xmpp(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ours]:
-    server = Ours(tmp_path_factory.mktemp("ours") / "server")
-    server.start()
-    yield server
-    server.stop()
+    with Ours(tmp_path_factory.mktemp("ours") / "server").running() as server:
+        yield server
 
 
 @pytest.fixture(scope="module")
@@ -38,11 +36,8 @@ def pem(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def program(xmpp: Ours, pem: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Program]:
     doors = f'certificate = "{pem}"\nkey = "{pem}"'
     program = Program(tmp_path_factory.mktemp("files"), xmpp.component[1], doors=doors, more=SETTINGS)
-    program.start()
-    program.wait_for("connected", 2)
-    yield program
-    assert program.stop() == 0
-    assert [line for line in program.log if "exception" in line or "Traceback" in str(line["event"])] == []
+    with program.serving():
+        yield program
 
 
 @pytest.fixture

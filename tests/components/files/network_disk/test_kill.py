@@ -14,8 +14,9 @@ import pytest
 
 from tests.components.files.conftest import until
 from tests.components.files.network_disk.people import Person, online
-from tests.components.files.xmpp_peers import Ours, Program, free_ports
+from tests.components.files.xmpp_peers import Ours, Program
 from tests.peers import DOMAIN
+from tests.ports import free_ports
 
 ROMEO = f"romeo@{DOMAIN}"
 DATA = bytes(range(256)) * 2000
@@ -26,13 +27,9 @@ KILLS = 3
 async def romeo(tmp_path: Path) -> AsyncIterator[tuple[Person, Program]]:
     server = Ours(tmp_path / "server")
     await asyncio.to_thread(server.start)
-    (port,) = free_ports(1)
+    [port] = free_ports(1)
     settings = "[quota]\nmin_free_bytes = 0\n[upload]\npurge_interval_s = 0.2\n"
-    program = Program(tmp_path / "files", server.component[1], doors="", more=settings)
-    config = tmp_path / "files" / "files.toml"
-    config.write_text(
-        config.read_text().replace('[http]\nlisten = ["127.0.0.1:0"]', f'[http]\nlisten = ["127.0.0.1:{port}"]')
-    )
+    program = Program(tmp_path / "files", server.component[1], more=settings, http_port=port)
     await asyncio.to_thread(program.start)
     await asyncio.to_thread(program.wait_for, "connected", 2)
     person = await online("romeo", server.c2s)

@@ -31,19 +31,14 @@ ROMEO, JULIET = f"romeo@{DOMAIN}", f"juliet@{DOMAIN}"
 @pytest.fixture(scope="module", params=[Ours, Prosody])
 def xmpp(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     server: Server = request.param(tmp_path_factory.mktemp(request.param.__name__.lower()) / "server")
-    server.start()
-    yield server
-    server.stop()
+    with server.running():
+        yield server
 
 
 @pytest.fixture(scope="module")
 def program(xmpp: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Program]:
-    program = Program(tmp_path_factory.mktemp("files"), xmpp.component[1], more=SETTINGS)
-    program.start()
-    program.wait_for("connected", 2)
-    yield program
-    assert program.stop() == 0
-    assert [line for line in program.log if "exception" in line or "Traceback" in str(line["event"])] == []
+    with Program(tmp_path_factory.mktemp("files"), xmpp.component[1], more=SETTINGS).serving() as program:
+        yield program
 
 
 @pytest.fixture

@@ -15,14 +15,10 @@ from tests.peers import DOMAIN, PASSWORD, environment, need
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Ours]:
-    server = Ours(tmp_path / "server")
-    server.start()
-    program = Program(tmp_path / "files", server.component[1], more="[quota]\nmin_free_bytes = 0\n")
-    program.start()
-    program.wait_for("connected", 2)
-    yield server
-    assert program.stop() == 0
-    server.stop()
+    with Ours(tmp_path / "server").running() as server:
+        program = Program(tmp_path / "files", server.component[1], more="[quota]\nmin_free_bytes = 0\n")
+        with program.serving():
+            yield server
 
 
 async def test_profanity_makes_a_folder_and_sees_the_space(server: Ours, tmp_path: Path) -> None:

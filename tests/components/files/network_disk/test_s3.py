@@ -3,24 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
 import pytest
 
 from components.xmpp_files.s3 import S3Storage
 from components.xmpp_files.storage import Storage
 from tests.components.files.network_disk.conftest import ROMEO, Browser, DiskServer, listed
-from tests.components.files.s3_servers import S3Server, installed
+from tests.components.files.s3_servers import S3Server
 
 DATA = bytes(range(256)) * 3000
-
-
-@pytest.fixture(scope="module")
-def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
-    server = installed(tmp_path_factory.mktemp("s3") / "server")
-    server.start()
-    yield server
-    server.stop()
 
 
 @pytest.fixture
