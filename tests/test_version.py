@@ -13,6 +13,6 @@ from xmpp_server import __version__
 
 @pytest.mark.parametrize("program", ["xmpp-server", "xmpp-files", "xmpp-archive", "xmpp-bot"])
 def test_version(program: str) -> None:
-    command = [Path(sys.executable).with_name(program), "--version"]
+    command: list[str | Path] = [Path(sys.executable).with_name(program), "--version"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
     assert (done.returncode, done.stdout) == (0, f"{program}, version {__version__}\n")
