@@ -8,15 +8,11 @@ import pytest
 
 from xmpp_server.errors import StreamCondition, StreamError
 from xmpp_server.xml.events import ScanLimits, StreamHeader
-from xmpp_server.xml.expat import ContentParser, HeaderParser, scope_of, stream_error
+from xmpp_server.xml.expat import ContentParser, OpenedStream, read_header, stream_error
 from xmpp_server.xml.namespaces import CLIENT, COMPONENT, SERVER, STREAM
 from xmpp_server.xml.stanza import STANDARD_SCOPE, Scope
 
 LIMITS = ScanLimits()
-
-
-def header(default_ns: str, **prefixes: str) -> StreamHeader:
-    return StreamHeader({}, prefixes, default_ns, "stream", STREAM)
 
 
 def test_logs_where_elements_end() -> None:
@@ -40,20 +36,26 @@ def test_knows_an_unfinished_token() -> None:
         assert parser.is_waiting is is_waiting
 
 
+def opened(default_ns: str, prefix: str = "stream", end: str = ">") -> OpenedStream:
+    found = read_header(f"<{prefix}:stream xmlns='{default_ns}' xmlns:{prefix}='{STREAM}'{end}".encode(), LIMITS)
+    assert found is not None
+    return found
+
+
 def test_scopes() -> None:
     for ns in (CLIENT, SERVER, COMPONENT):
-        assert scope_of(header(ns, stream=STREAM)) is STANDARD_SCOPE
-    assert scope_of(header(CLIENT, s=STREAM)) == Scope(CLIENT, {"s": STREAM})
-    assert scope_of(header("", stream=STREAM)).default == ""
+        assert opened(ns).scope is STANDARD_SCOPE
+    assert opened(CLIENT, "s").scope == Scope(CLIENT, {"s": STREAM})
+    assert opened("").scope.default == ""
 
 
-def test_header_in_pieces() -> None:
-    parser = HeaderParser(LIMITS)
-    parser.parse(b"<?xml version='1.0' encoding='UTF-8' standalone='yes'?>")
-    assert parser.header is None
-    parser.parse(b"<stream xmlns='%b'>" % STREAM.encode())
-    assert parser.header == header(STREAM)
-    assert not parser.is_closed
+def test_header() -> None:
+    declaration = b"<?xml version='1.0' encoding='UTF-8' standalone='yes'?>"
+    assert read_header(declaration, LIMITS) is None
+    found = read_header(declaration + b"<stream xmlns='%b'>" % STREAM.encode(), LIMITS)
+    assert found == OpenedStream(StreamHeader({}, {}, STREAM, "stream", STREAM), Scope(STREAM, {}), "stream", False)
+    assert opened(CLIENT, "s").root == "s:stream"
+    assert opened(CLIENT, end="/>").is_closed
 
 
 @pytest.mark.parametrize(

@@ -429,6 +429,17 @@ class TestProgress:
             scanner.feed(HEADER + b"<iq/>")
         assert len(pool.shelf(LIMITS)) == 1
 
+    @pytest.mark.parametrize("step", [True, False])
+    def test_a_whole_element_leaves_none_behind(self, step: bool) -> None:
+        pool = ParserPool()
+        scanners = [Scanner(LIMITS, pool) for _ in range(10)]
+        for scanner in scanners:
+            scanner.step = step
+            scanner.feed(HEADER)
+        for scanner in scanners:
+            assert [e.name for e in scanner.feed(b" <iq><a><b>c</b></a></iq>") if isinstance(e, Stanza)] == ["iq"]
+        assert len(pool.shelf(LIMITS)) == 1
+
     def test_unfinished_stanzas_hold_one(self) -> None:
         pool = ParserPool(size=2)
         scanners = [Scanner(LIMITS, pool) for _ in range(5)]

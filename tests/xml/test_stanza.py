@@ -188,3 +188,23 @@ def test_annotated_is_a_copy() -> None:
     assert (copy.sender, copy.to) == (ROMEO, JULIET)
     assert copy.element.find("z", "urn:z") is not None
     assert (stanza.wire, stanza.children) == (wire, ("jabber:client body",))
+
+
+@pytest.mark.parametrize(
+    ("raw", "text"),
+    [
+        (b"<a>dGV4dA==</a>", "dGV4dA=="),
+        (b"<a b='>'> x\n</a >", " x\n"),
+        (b"<a/>", ""),
+        (b"<a></a>", ""),
+        (b"<a b='1'/>", ""),
+        ("<a>\N{SNOWMAN}</a>".encode(), "\N{SNOWMAN}"),
+        (b"<a>&lt;&#x41;</a>", "<A"),
+        (b"<a>1<![CDATA[</b>]]>2</a>", "1</b>2"),
+        (b"<a>\r\n\r</a>", "\n\n"),
+        (b"<a>1<b>2</b>3</a>", "13"),
+    ],
+)
+def test_text_is_that_of_the_tree(raw: bytes, text: str) -> None:
+    stanza = received(raw)
+    assert stanza.text == stanza.element.text == text

@@ -21,7 +21,7 @@ def initial_response(auth: Stanza) -> bytes | None:
         SaslError: `incorrect-encoding`.
 
     """
-    text = auth.element.text
+    text = auth.text
     return _decode(text) if text else None
 
 
@@ -32,7 +32,7 @@ def response(element: Stanza) -> bytes:
         SaslError: `incorrect-encoding`.
 
     """
-    return _decode(element.element.text)
+    return _decode(element.text)
 
 
 def challenge(data: bytes) -> bytes:

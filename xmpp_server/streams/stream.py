@@ -38,6 +38,8 @@ class State(Enum):
     CLOSING = auto()
     CLOSED = auto()
 
+    __hash__ = object.__hash__  # enum's own is no C function, and is called for each look into a table
+
 
 #: Where a question to the driver is open.
 _WAITING = frozenset({State.ASKED, State.REGISTERING, State.BINDING, State.RESUMING})
@@ -212,7 +214,7 @@ class Stream(ABC):
         while batch:
             for event in batch:
                 self._handle(event, events)
-            if self._state not in _STEPPING:
+            if self._state not in _STEPPING or not self._scanner.pending:
                 return
             batch = self._scanner.feed(b"")
 

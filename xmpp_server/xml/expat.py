@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import NoReturn
 from xml.parsers.expat import ExpatError, ParserCreate, XMLParserType, errors
 
@@ -15,6 +17,7 @@ from .stanza import STANDARD_SCOPE, Scope
 from .writer import escape_attr
 
 _STREAM_TAG = f"{STREAM} stream"
+_ROOT_NAME = re.compile(rb"<([^\s/>?!]+)[^<]*\Z")
 
 #: Tag, attributes and child tags of a first-level element, and expat's index at its end; None: the root's end.
 Entry = tuple[str, dict[str, str], tuple[str, ...], int] | None
@@ -114,7 +117,34 @@ def _watch_content(expat: XMLParserType, log: list[Entry], limits: ScanLimits) -
     expat.EndElementHandler = end
 
 
-class HeaderParser:
+@dataclass(frozen=True, slots=True)
+class OpenedStream:
+    """What the bytes before a stream's content say."""
+
+    header: StreamHeader
+    scope: Scope
+    #: The name of the root element as written, prefix included.
+    root: str
+    #: The root element is empty already.
+    is_closed: bool
+
+
+def read_header(data: bytes, limits: ScanLimits) -> OpenedStream | None:
+    """Read a stream header from the beginning of the document; None if `data` does not reach to its end.
+
+    Raises:
+        StreamError: not well-formed, or not XMPP.
+
+    """
+    parser = _HeaderParser(limits)
+    parser.parse(data)
+    header = parser.header
+    if header is None:
+        return None
+    return OpenedStream(header, _scope_of(header), _root_name(data), parser.is_closed)
+
+
+class _HeaderParser:
     """Reads a stream header with what may stand before it: white space is stripped, an XML declaration checked."""
 
     def __init__(self, limits: ScanLimits) -> None:
@@ -125,12 +155,6 @@ class HeaderParser:
         self._namespaces: dict[str, str] = {}
 
     def parse(self, data: bytes) -> None:
-        """Parse the bytes from the beginning of the document; `header` is set if they reach so far.
-
-        Raises:
-            StreamError: not well-formed, or not XMPP.
-
-        """
         expat = ParserCreate("UTF-8", " ")
         expat.StartElementHandler = self._start
         expat.EndElementHandler = self._end
@@ -162,11 +186,17 @@ class HeaderParser:
         self.is_closed = True
 
 
-def scope_of(header: StreamHeader) -> Scope:
+def _scope_of(header: StreamHeader) -> Scope:
     """Return what the header puts in force; the content namespaces become one."""
     default = STANDARD_SCOPE.default if header.default_ns in CONTENT else header.default_ns
     scope = Scope(default, header.namespaces)
     return STANDARD_SCOPE if scope.is_standard else scope
+
+
+def _root_name(header: bytes) -> str:
+    match = _ROOT_NAME.search(header)
+    assert match is not None  # noqa: S101 - the header is well-formed
+    return match[1].decode()
 
 
 def stream_error(error: ExpatError, data: bytes, at: int) -> StreamError:

@@ -13,7 +13,7 @@ from xml.parsers.expat import ExpatError
 from xmpp_server.errors import StreamCondition, StreamError
 
 from .events import Event, ScanLimits, StreamFooter, StreamHeader
-from .expat import ContentParser, HeaderParser, scope_of, stream_error
+from .expat import ContentParser, stream_error
 from .namespaces import CLIENT
 from .parser import attribute_keys
 from .pool import SHARED_POOL, ParserPool
@@ -27,7 +27,6 @@ MAX_RESCANS: Final = 16
 _LT, _SLASH, _GT = b"</>"
 # White space, then what shows that no element follows: text (CDATA is text, too), a comment or a DTD.
 _GAP = re.compile(rb"[ \t\r\n]*([^< \t\r\n]|<!\[|<!(?=[^\[]))?")
-_ROOT_NAME = re.compile(rb"<([^\s/>?!]+)[^<]*\Z")
 # Tag -> local name, beginning of the start tag, its length.
 _KNOWN = {f"{CLIENT} {name}": (name, f"<{name}".encode(), len(name) + 1) for name in ("message", "presence", "iq")}
 _FOOTER = StreamFooter()
@@ -153,7 +152,8 @@ class Scanner:
             if not self._is_open or (events and self.step):
                 return
         if self.step:
-            self._scan_piecewise(events)
+            if not self._scan_single(events):
+                self._scan_piecewise(events)
             return
         cut = self._buffer.rfind(b">", self._searched) + 1
         self._searched = len(self._buffer)
@@ -172,6 +172,28 @@ class Scanner:
         if len(self._buffer) > self._limits.stanza_bytes:
             raise _too_large()
         self._check_progress()
+
+    def _scan_single(self, events: list[Event]) -> bool:
+        """Scan bytes that are one whole element, as in nearly every step; leave all others as they are."""
+        size = len(self._buffer)
+        if self._fed or self._buffer[-1:] != b">" or size > self._limits.stanza_bytes:
+            return False
+        parser = self._take_parser()
+        origin = parser.fed
+        parser.fed = origin + size
+        block = bytes(self._buffer)
+        found: list[Event] = []
+        try:
+            parser.parse(block, False)
+            if len(parser.log) == 1 and parser.log[0] and self._collect(parser, block, origin, found) == size:
+                self._pool.put_back(parser)
+                self._consume(size)
+                events += found
+                return True
+        except (ExpatError, StreamError) as error:
+            error.__traceback__ = None  # which would hold this frame
+        parser.close()
+        return False
 
     def _scan_piecewise(self, events: list[Event], *, many: bool = False) -> None:
         """Scan from one ">" to the next, up to the first event unless `many`: the way errors are found."""
@@ -301,20 +323,17 @@ class Scanner:
             self._parse_header(cut, events)
 
     def _parse_header(self, cut: int, events: list[Event]) -> None:
-        data = bytes(memoryview(self._buffer)[:cut])
-        parser = HeaderParser(self._limits)
-        parser.parse(data)
-        header = parser.header
-        if header is None:
+        opened = self._pool.header(bytes(memoryview(self._buffer)[:cut]), self._limits)
+        if opened is None:
             return
         self._is_open = True
-        self._scope = scope_of(header)
-        self._root = _root_name(data)
+        self._scope = opened.scope
+        self._root = opened.root
         self._consume(cut)
         self._searched = self._rescanned = 0
-        if parser.is_closed:  # <stream:stream/> says the same as a start tag and an end tag
+        if opened.is_closed:  # <stream:stream/> says the same as a start tag and an end tag
             self._buffer[:0] = f"</{self._root}>".encode()
-        events.append(header)
+        events.append(opened.header)
 
     def _consume(self, count: int) -> None:
         if count:
@@ -350,13 +369,6 @@ def _skip_gap(data: bytes | bytearray, at: int) -> int:
     if found is None:
         return int(match.end())
     raise StreamError(StreamCondition.RESTRICTED_XML if found == b"<!" else StreamCondition.BAD_FORMAT)
-
-
-def _root_name(header: bytes) -> str:
-    """Return the name of the root element as written, prefix included."""
-    match = _ROOT_NAME.search(header)
-    assert match is not None  # noqa: S101 - the header is well-formed
-    return match[1].decode()
 
 
 def _check_encoding(data: bytearray) -> None:

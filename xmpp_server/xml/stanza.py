@@ -16,6 +16,8 @@ from .writer import serialize
 
 _ATTRIBUTE = re.compile(rb"""\s+([^\s=]+)\s*=\s*("[^"]*"|'[^']*')""")
 _NAME = re.compile(rb"<[^\s/>]+")
+#: What stands for something else in character data: a reference, a CDATA section, a line end to be normalized.
+_MARKED = re.compile(rb"[&<\r]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +153,14 @@ class Stanza:
         if self._element is None:
             self._element = parse(self.wire) if self.wire else self._parse_raw()
         return self._element
+
+    @property
+    def text(self) -> str:
+        """The character data of an element without children; without a tree where it stands there as it is."""
+        if self.children or self.scope is not STANDARD_SCOPE:
+            return self.element.text
+        text = self.raw[self.head_end : self.raw.rfind(b"</")]
+        return self.element.text if _MARKED.search(text) else text.decode()
 
     def stamp(self, sender: JID, to: JID | None, prefix: bytes, lang: str | None = None) -> None:
         """Make `wire`: the stanza as it goes out, with `from` set by us (RFC 6120 §8.1.2.1).
