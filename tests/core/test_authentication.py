@@ -1,12 +1,22 @@
 """The built-in back end of authentication, and the back-off."""
 
+from collections.abc import Awaitable
+
 import pytest
 
 from tests.world import World
 from xmpp_server.core.authentication import Backoff, Peer, StoredAccounts, new_record
 from xmpp_server.errors import SaslCondition, SaslError
 from xmpp_server.jid import JID
-from xmpp_server.sasl.mechanism import AnonymousQuery, CertificateQuery, CredentialsQuery, Disabled, PasswordQuery
+from xmpp_server.sasl.credentials import ScramKeys
+from xmpp_server.sasl.mechanism import (
+    AnonymousQuery,
+    Answer,
+    CertificateQuery,
+    CredentialsQuery,
+    Disabled,
+    PasswordQuery,
+)
 from xmpp_server.storage.api import StorageBusyError
 
 ROMEO = JID.parse("romeo@example.org")
@@ -15,6 +25,10 @@ PEER = Peer("192.0.2.1")
 
 async def compute(work: object) -> bool:
     return work()  # type: ignore[operator, no-any-return]
+
+
+def ask(world: World, answer: Answer | Awaitable[Answer]) -> Answer:
+    return world.run(answer) if isinstance(answer, Awaitable) else answer
 
 
 @pytest.fixture
@@ -30,23 +44,31 @@ def backend(world: World) -> StoredAccounts:
 
 
 def test_credentials_of_a_known_and_an_unknown_account(world: World, backend: StoredAccounts) -> None:
-    keys = world.run(backend.answer(CredentialsQuery("romeo", "SHA-256"), PEER))
+    keys = ask(world, backend.answer(CredentialsQuery("romeo", "SHA-256"), PEER))
+    assert isinstance(keys, ScramKeys)
     assert keys.iterations == 10_000
-    assert world.run(backend.answer(CredentialsQuery("nobody", "SHA-256"), PEER)) is None
+    assert ask(world, backend.answer(CredentialsQuery("nobody", "SHA-256"), PEER)) is None
+
+
+def test_credentials_of_an_account_in_memory_need_no_wait(world: World, backend: StoredAccounts) -> None:
+    query = CredentialsQuery("romeo", "SHA-256")
+    assert isinstance(ask(world, backend.answer(query, PEER)), ScramKeys)
+    assert isinstance(backend.answer(query, PEER), ScramKeys)
+    assert backend.answer(CredentialsQuery("romeo", "unknown"), PEER) is None
 
 
 def test_passwords(world: World, backend: StoredAccounts) -> None:
-    assert world.run(backend.answer(PasswordQuery("romeo", "secret"), PEER)) is True
-    assert world.run(backend.answer(PasswordQuery("romeo", "wrong"), PEER)) is False
-    assert world.run(backend.answer(PasswordQuery("nobody", "secret"), PEER)) is False
+    assert ask(world, backend.answer(PasswordQuery("romeo", "secret"), PEER)) is True
+    assert ask(world, backend.answer(PasswordQuery("romeo", "wrong"), PEER)) is False
+    assert ask(world, backend.answer(PasswordQuery("nobody", "secret"), PEER)) is False
 
 
 def test_a_disabled_account_is_told_only_to_who_knows_the_password(world: World, backend: StoredAccounts) -> None:
     world.storage.accounts.set_enabled(ROMEO, False)
-    assert isinstance(world.run(backend.answer(CredentialsQuery("romeo", "SHA-1"), PEER)), Disabled)
-    assert world.run(backend.answer(PasswordQuery("romeo", "wrong"), PEER)) is False
+    assert isinstance(ask(world, backend.answer(CredentialsQuery("romeo", "SHA-1"), PEER)), Disabled)
+    assert ask(world, backend.answer(PasswordQuery("romeo", "wrong"), PEER)) is False
     with pytest.raises(SaslError) as raised:
-        world.run(backend.answer(PasswordQuery("romeo", "secret"), PEER))
+        ask(world, backend.answer(PasswordQuery("romeo", "secret"), PEER))
     assert raised.value.condition is SaslCondition.ACCOUNT_DISABLED
 
 
@@ -68,11 +90,11 @@ def test_certificates_name_accounts(
 ) -> None:  # XEP-0178 §2
     peer = Peer("192.0.2.1", tuple(JID.parse(name) for name in names))
     query = CertificateQuery(None if authzid is None else JID.parse(authzid))
-    assert world.run(backend.answer(query, peer)) == expected
+    assert ask(world, backend.answer(query, peer)) == expected
 
 
 def test_anonymous_names_cannot_be_guessed(world: World, backend: StoredAccounts) -> None:
-    names = {world.run(backend.answer(AnonymousQuery(), PEER)) for _ in range(5)}
+    names = {ask(world, backend.answer(AnonymousQuery(), PEER)) for _ in range(5)}
     assert len(names) == 5
     assert all(len(name) >= 20 for name in names)
 
@@ -83,7 +105,7 @@ def test_a_storage_that_fails_is_a_temporary_failure(world: World, backend: Stor
 
     world.storage.load_account = fail  # type: ignore[method-assign, assignment]
     with pytest.raises(SaslError) as raised:
-        world.run(backend.answer(CredentialsQuery("romeo", "SHA-1"), PEER))
+        ask(world, backend.answer(CredentialsQuery("romeo", "SHA-1"), PEER))
     assert raised.value.condition is SaslCondition.TEMPORARY_AUTH_FAILURE
 
 

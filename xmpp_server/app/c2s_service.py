@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from pathlib import Path
 
 import structlog
@@ -145,7 +145,8 @@ class ClientService:
         #: Clients that have asked to make an account, while their connections last.
         self._strangers: dict[Client, Stranger] = {}
         self._hosts = hosts
-        self._backends = backends
+        #: Who answers for each host.
+        self.backends = dict(backends)
         self._counters = counters
         self._trust = TrustStore.load(Path(config.auth.client_ca)) if config.auth.client_ca else None
         auth = config.auth
@@ -153,15 +154,21 @@ class ClientService:
         longest_s = min(auth.backoff_max_s, config.timeouts.negotiation_s * LONGEST_BACKOFF)
         self._backoff = Backoff(auth.backoff_after, auth.backoff_s, longest_s)
 
-    async def answer(self, domain: str, query: Query, client: Client) -> Answer:
+    def answer(self, domain: str, query: Query, client: Client) -> Answer | Awaitable[Answer]:
         """Answer a question of a SASL exchange, after the back-off of its address and account."""
         username = getattr(query, "username", None)
         now = self.runtime.now()
         keys = self._keys(client.peer, f"{username}@{domain}" if username else "")
         delay = max((self._backoff.delay(key, now) for key in keys), default=0.0)
+        peer = Peer(client.peer, self._certified(client))
         if delay:
-            await self.runtime.sleep(delay)
-        return await self._backends[domain].answer(query, Peer(client.peer, self._certified(client)))
+            return self._answer_after(delay, domain, query, peer)
+        return self.backends[domain].answer(query, peer)
+
+    async def _answer_after(self, delay_s: float, domain: str, query: Query, peer: Peer) -> Answer:
+        await self.runtime.sleep(delay_s)
+        answer = self.backends[domain].answer(query, peer)
+        return await answer if isinstance(answer, Awaitable) else answer
 
     @staticmethod
     def _keys(address: str, account: str) -> list[str]:
@@ -206,12 +213,13 @@ class ClientService:
         except Exception as error:
             raise answer_for(error, iq) from None
 
-    async def bind(self, domain: str, username: str, resource: str | None, client: Client) -> Session:
+    def bind(self, domain: str, username: str, resource: str | None, client: Client) -> Session | Awaitable[Session]:
         """Bind a resource."""
         host = self._hosts[domain]
-        session = await host.sessions.bind(JID.of(username, domain), resource, client, client.lang)
-        log.info("bound", session=str(session.jid), peer=client.peer)
-        return session
+        account = host.accounts.get(username)
+        if account is None:
+            return host.sessions.bind(JID.of(username, domain), resource, client, client.lang)
+        return host.sessions.bind_to(account, resource, client, client.lang)
 
     async def resume(self, domain: str, username: str, token: str, h: int, client: Client) -> Resumption:
         """Attach the session that `token` stands for to this client (XEP-0198 §5)."""

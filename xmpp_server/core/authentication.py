@@ -44,8 +44,8 @@ class Peer:
 class AuthBackend(Protocol):
     """Answers the questions of SASL exchanges for one host."""
 
-    async def answer(self, query: Query, peer: Peer) -> Answer:
-        """Answer a question.
+    def answer(self, query: Query, peer: Peer) -> Answer | Awaitable[Answer]:
+        """Answer a question, at once or after a wait (an `async def` will do).
 
         Raises:
             SaslError: The exchange is to fail with it.
@@ -63,11 +63,16 @@ class StoredAccounts:
         self._fake_salt_key = fake_salt_key
         self._iterations = iterations
 
-    async def answer(self, query: Query, peer: Peer) -> Answer:
-        """Answer from storage."""
+    def answer(self, query: Query, peer: Peer) -> Answer | Awaitable[Answer]:
+        """Answer from memory where SCRAM asks for an account that is there, else from storage."""
+        if isinstance(query, CredentialsQuery) and (account := self._host.accounts.get(query.username)):
+            return _keys(account.record, query.hash_name)
+        return self._look_up(query, peer)
+
+    async def _look_up(self, query: Query, peer: Peer) -> Answer:
         try:
             if isinstance(query, CredentialsQuery):
-                return await self._credentials(query)
+                return _keys(await self._record(query.username), query.hash_name)
             if isinstance(query, PasswordQuery):
                 return await self._password(query)
             if isinstance(query, CertificateQuery):
@@ -79,13 +84,6 @@ class StoredAccounts:
     async def _record(self, username: str) -> AccountRecord | None:
         account = await self._host.accounts.load(JID.of(username, self._host.name))
         return None if account is None else account.record
-
-    async def _credentials(self, query: CredentialsQuery) -> Answer:
-        record = await self._record(query.username)
-        keys = None if record is None else record.credentials.get(query.hash_name)
-        if record is None or keys is None:
-            return None
-        return keys if record.enabled else Disabled(keys)
 
     async def _password(self, query: PasswordQuery) -> Answer:
         record = await self._record(query.username)
@@ -116,6 +114,14 @@ class StoredAccounts:
         localpart = secrets.token_hex(10)
         self._host.accounts.add_anonymous(JID.of(localpart, self._host.name))
         return localpart
+
+
+def _keys(record: AccountRecord | None, hash_name: str) -> Answer:
+    """Return what an account's SCRAM exchange needs."""
+    keys = None if record is None else record.credentials.get(hash_name)
+    if record is None or keys is None:
+        return None
+    return keys if record.enabled else Disabled(keys)
 
 
 def new_record(host: Host, jid: JID, password: str, iterations: int) -> AccountRecord:

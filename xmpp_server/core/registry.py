@@ -37,6 +37,13 @@ class Registry:
         self._ticking = False
 
     async def bind(self, bare: JID, resource: str | None, transport: Transport, lang: str | None) -> Session:
+        """Bind a resource to an account that may not be in memory; raises as `bind_to` does."""
+        account = await self._host.accounts.load(bare)
+        if account is None:
+            raise _no_account()
+        return self.bind_to(account, resource, transport, lang)
+
+    def bind_to(self, account: Account, resource: str | None, transport: Transport, lang: str | None) -> Session:
         """Bind a resource to an account (RFC 6120 §7).
 
         Raises:
@@ -45,12 +52,11 @@ class Registry:
 
         """
         try:
-            jid = bare.with_resource(resource or secrets.token_urlsafe(9))
+            jid = account.jid.with_resource(resource or secrets.token_urlsafe(9))
         except JIDMalformed:
             raise StanzaError(Condition.BAD_REQUEST, "This resource is not allowed") from None
-        account = await self._host.accounts.load(bare)
-        if account is None or account.deleted:
-            raise StreamError(StreamCondition.NOT_AUTHORIZED, "This account does not exist any more")
+        if account.deleted:
+            raise _no_account()
         if account.record is not None and not account.record.enabled:  # since the client has authenticated
             raise StreamError(StreamCondition.NOT_AUTHORIZED, "This account is disabled")
         assert jid.resourcepart is not None  # noqa: S101
@@ -65,6 +71,7 @@ class Registry:
         account.sessions[jid.resourcepart] = session
         self._host.accounts.activate(account)
         self._host.hooks.session_bound.fire(session)
+        log.info("bound", session=str(jid), peer=transport.peer)
         return session
 
     def _make_room(self, account: Account) -> None:
@@ -163,3 +170,7 @@ class Registry:
             self._host.runtime.schedule(TICK_S, self._tick)
         else:
             self._ticking = False
+
+
+def _no_account() -> StreamError:
+    return StreamError(StreamCondition.NOT_AUTHORIZED, "This account does not exist any more")

@@ -11,7 +11,7 @@ from xmpp_server.core.session import Session
 from xmpp_server.errors import Condition, SaslError, StanzaError, StreamError
 from xmpp_server.jid import JID
 from xmpp_server.net.connection import Connection
-from xmpp_server.net.driver import Driver
+from xmpp_server.net.driver import Driver, Work
 from xmpp_server.net.runtime import LoopRuntime
 from xmpp_server.net.tls import TlsServer
 from xmpp_server.sasl.mechanism import Answer, Query
@@ -69,7 +69,7 @@ class Service(Protocol):
         """What a client may send in the long run; 0 is no limit."""
         ...
 
-    async def answer(self, domain: str, query: Query, client: Client) -> Answer:
+    def answer(self, domain: str, query: Query, client: Client) -> Answer | Awaitable[Answer]:
         """Answer a question of a SASL exchange, not before the back-off for this client has passed."""
         ...
 
@@ -85,7 +85,7 @@ class Service(Protocol):
         """Answer a stranger's request for registration with a payload or none; raises StanzaError."""
         ...
 
-    async def bind(self, domain: str, username: str, resource: str | None, client: Client) -> Session:
+    def bind(self, domain: str, username: str, resource: str | None, client: Client) -> Session | Awaitable[Session]:
         """Bind a resource; raises StanzaError or StreamError."""
         ...
 
@@ -207,7 +207,7 @@ class Client(Driver):
 
     # Events of the stream.
 
-    def _take(self, event: StreamEvent) -> Awaitable[Events] | None:
+    def _take(self, event: StreamEvent) -> Work:
         if type(event) is Stanza:
             return self._take_stanza(event)
         match event:
@@ -233,11 +233,7 @@ class Client(Driver):
         session = self._session
         if session is None:
             return None
-        try:
-            wait = session.receive(stanza)
-        except StreamError as error:
-            self._fail(error)
-            return None
+        wait = session.receive(stanza)
         return None if wait is None else self._wait(wait)
 
     def _ended(self, event: Ended) -> None:
@@ -254,16 +250,25 @@ class Client(Driver):
         else:
             self.close(error)
 
-    # What takes time: the client's next bytes wait.
+    # What may take time: the client's next bytes wait.
 
     @staticmethod
     async def _wait(wait: Awaitable[None]) -> Events:
         await wait
         return []
 
-    async def _answer(self, query: Query) -> Events:
+    def _answer(self, query: Query) -> Work:
         try:
-            answer = await self._service.answer(self.domain, query, self)
+            answer = self._service.answer(self.domain, query, self)
+        except SaslError as error:
+            answer = error
+        if isinstance(answer, Awaitable):
+            return self._answer_later(answer)
+        return self._stream.auth_answer(answer, self._now())
+
+    async def _answer_later(self, coming: Awaitable[Answer]) -> Events:
+        try:
+            answer = await coming
         except SaslError as error:
             answer = error
         return self._stream.auth_answer(answer, self._now())
@@ -278,10 +283,18 @@ class Client(Driver):
         self._watch_deadline()
         return events
 
-    async def _bind(self, resource: str | None) -> Events:
-        username = self._stream.username or ""
+    def _bind(self, resource: str | None) -> Work:
         try:
-            session = await self._service.bind(self.domain, username, resource, self)
+            session = self._service.bind(self.domain, self._stream.username or "", resource, self)
+        except StanzaError as error:
+            return self._stream.bind_failed(error, self._now())
+        if isinstance(session, Session):
+            return self._establish(session, session.jid, None)
+        return self._bind_later(session)
+
+    async def _bind_later(self, coming: Awaitable[Session]) -> Events:
+        try:
+            session = await coming
         except StanzaError as error:
             return self._stream.bind_failed(error, self._now())
         return self._establish(session, session.jid, None)

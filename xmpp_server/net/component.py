@@ -103,11 +103,7 @@ class ComponentPeer(Driver):
     def _take_stanza(self, stanza: Stanza) -> Awaitable[Events] | None:
         if self._line is None:
             return None
-        try:
-            wait = self._line.receive(stanza)
-        except StreamError as error:
-            self._fail(error)
-            return None
+        wait = self._line.receive(stanza)
         return None if wait is None else self._wait(wait)
 
     @staticmethod

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Mapping
+from typing import TypeAlias
 
 import structlog
 
@@ -16,6 +17,9 @@ from xmpp_server.streams.events import Ended, StreamEvent
 from xmpp_server.streams.stream import Events, Stream
 
 log = structlog.get_logger()
+
+#: What comes of an event: further events, at once or after a wait.
+Work: TypeAlias = Events | Awaitable[Events] | None
 
 
 class Driver(ABC):
@@ -53,8 +57,13 @@ class Driver(ABC):
         self._uncounted = 0
 
     @abstractmethod
-    def _take(self, event: StreamEvent) -> Awaitable[Events] | None:
-        """Take one event but the last; an awaitable result is waited for, and its events follow."""
+    def _take(self, event: StreamEvent) -> Work:
+        """Take one event but the last; those that come of it follow. An awaitable result is waited for.
+
+        Raises:
+            StreamError: The stream is to end with it.
+
+        """
 
     @abstractmethod
     def _fail(self, error: StreamError) -> None:
@@ -137,11 +146,20 @@ class Driver(ABC):
                 self._ended(event)
                 self._disconnect()
                 return
-            work = self._take(event)
-            if work is not None:
+            try:
+                work = self._take(event)
+            except Exception as error:
+                self._failed(error)
+                continue
+            if work is None:
+                continue
+            rest = events[index + 1 :]
+            if isinstance(work, list):
+                self._handle(work + rest)
+            else:
                 self._begin(work)
-                self._backlog = events[index + 1 :]
-                return
+                self._backlog = rest
+            return
 
     def _begin(self, work: Awaitable[Events]) -> None:
         self._busy = True  # and read on, for most work is done before the peer sends more
@@ -151,12 +169,8 @@ class Driver(ABC):
         """Do what an element asks for, then go on with what arrived meanwhile."""
         try:
             events = await work
-        except StreamError as error:
-            self._fail(error)
-            events = []
-        except Exception:
-            log.exception("stream-failed", **self.names)
-            self._fail(StreamError(StreamCondition.INTERNAL_SERVER_ERROR))
+        except Exception as error:
+            self._failed(error)
             events = []
         self._busy = False
         backlog, self._backlog = self._backlog, []
@@ -166,6 +180,13 @@ class Driver(ABC):
             self._handle(self._stream.receive(self._late.pop(0), self._now()))
             self._write_unless_early()
         self._go_on()
+
+    def _failed(self, error: Exception) -> None:
+        if isinstance(error, StreamError):
+            self._fail(error)
+        else:
+            log.error("stream-failed", exc_info=error, **self.names)
+            self._fail(StreamError(StreamCondition.INTERNAL_SERVER_ERROR))
 
     # The end.
 
