@@ -26,19 +26,11 @@ from xmpp_server.core.module import (
 )
 from xmpp_server.core.session import Session
 from xmpp_server.errors import Condition, StanzaError
-from xmpp_server.im.roster_items import (
-    RosterSet,
-    is_listed,
-    item_element,
-    looks_the_same,
-    query_element,
-    read_set,
-    removed_element,
-)
+from xmpp_server.im.roster_items import RosterSet, is_listed, item_element, looks_the_same, query_element, read_set
+from xmpp_server.im.roster_pushes import RosterPushes
 from xmpp_server.im.shared_groups import SharedGroups, merged
 from xmpp_server.im.subscriptions import UNLISTED
 from xmpp_server.jid import JID, JIDMalformed
-from xmpp_server.stanzas import iq as iqs
 from xmpp_server.storage.api import RosterItem, StorageBusyError, StorageError, StorageFullError, Write
 from xmpp_server.xml.element import Element
 from xmpp_server.xml.namespaces import PRE_APPROVAL, ROSTER, ROSTER_VERSIONING
@@ -115,7 +107,7 @@ class Roster(Module):
         self._groups = SharedGroups(
             {name: [JID.parse(member) for member in members] for name, members in self.config.groups.items()}
         )
-        self._interested: Slot[bool] = Slot("roster-interested", bool)
+        self._pushes = RosterPushes(host, self._groups)
         self._writing: Slot[Write[int] | None] = Slot("roster-writing", lambda: None)
         self._audience: Slot[Audience | None] = Slot("roster-audience", lambda: None)
         self._shared: Slot[_Shared] = Slot("roster-shared", _Shared)
@@ -150,12 +142,11 @@ class Roster(Module):
 
     def is_interested(self, session: Session) -> bool:
         """Tell whether a session has asked for the roster (§2.2)."""
-        return self._interested.peek(session) is True
+        return self._pushes.is_interested(session)
 
     def version(self, account: Account) -> str:
         """Return the version of a roster (§2.6)."""
-        shared = self._groups.version(account.jid)
-        return f"{account.roster_version}-{shared}" if shared else str(account.roster_version)
+        return self._pushes.version(account)
 
     async def change(
         self, account: Account, contact: JID, decide: Decide, first: Callable[[], None] | None = None
@@ -204,15 +195,14 @@ class Roster(Module):
 
     def _commit(self, change: RosterChange, contact: JID, version: int, first: Callable[[], None] | None) -> None:
         account = change.account
-        account.roster_version = version
+        since, account.roster_version = account.roster_version, version
         before = account.roster.get(contact)
         self._remember(account, contact, change.new)
         self._audience.discard(account)
         if first is not None:
             first()
-        after = account.roster.get(contact)
-        if not looks_the_same(before, after):
-            self._push(account, contact, after)
+        if not looks_the_same(before, account.roster.get(contact)):
+            self._pushes.changed(account, contact, since)
         self.changed.fire(change)
 
     def _stored(self, account: Account, contact: JID) -> RosterItem | None:
@@ -235,28 +225,22 @@ class Roster(Module):
         else:
             account.roster[str(contact)] = item
 
-    def _push(self, account: Account, contact: JID, item: RosterItem | None) -> None:
-        """Tell every interested resource (§2.1.6)."""
-        element = item_element(item) if item is not None and is_listed(item) else removed_element(contact)
-        query = query_element([element], self.version(account))
-        ident = self._host.ids.new()
-        for session in tuple(account.sessions.values()):
-            if self.is_interested(session):
-                session.send_element(iqs.request(iqs.IqType.SET, account.jid, session.jid, ident, query))
-
     # Requests of clients.
 
     def _get(self, request: IqRequest) -> Element | None:
-        """§2.2: from now on the session is interested. §2.6: nothing is said to who knows it all."""
+        """§2.2: from now on the session is interested. §2.6: who knows it all, or nearly all, gets what is missing."""
         _check_owner(request)
-        account = request.own
-        if request.session is not None:
-            self._interested.set(request.session, True)
+        account, session = request.own, request.session
+        if session is not None:
+            self._pushes.begin(session)
         known = request.payload.get("ver")
         version = None if known is None else self.version(account)
         if known is not None and known == version:
             return None
-        return query_element([item_element(item) for item in account.roster.values() if is_listed(item)], version)
+        items = [item for item in account.roster.values() if is_listed(item)]
+        if session is not None and known and self._pushes.catch_up(session, known, len(items)):
+            return None
+        return query_element([item_element(item) for item in items], version)
 
     async def _set(self, request: IqRequest) -> None:
         """§2.3, §2.4, §2.5: add, change, remove."""
@@ -336,7 +320,7 @@ class Roster(Module):
 
     def _restore(self, event: SessionState) -> None:
         if self.name in event.data:
-            self._interested.set(event.session, True)
+            self._pushes.begin(event.session)
 
     @staticmethod
     def _features(features: list[Element]) -> None:
