@@ -19,6 +19,7 @@ from xmpp_server.core.session import Session
 from xmpp_server.errors import Condition, StanzaError, StreamCondition, StreamError
 from xmpp_server.jid import JID, JIDMalformed
 from xmpp_server.modules.register import Register, Stranger
+from xmpp_server.net.addresses import customer
 from xmpp_server.net.c2s import Client, Resumption
 from xmpp_server.net.certificates import names_of
 from xmpp_server.net.connection import UNIX_HOST
@@ -158,7 +159,7 @@ class ClientService:
         """Answer a question of a SASL exchange, after the back-off of its address and account."""
         username = getattr(query, "username", None)
         now = self.runtime.now()
-        keys = self._keys(client.peer, f"{username}@{domain}" if username else "")
+        keys = backoff_keys(client.peer, f"{username}@{domain}" if username else "")
         delay = max((self._backoff.delay(key, now) for key in keys), default=0.0)
         peer = Peer(client.peer, self._certified(client))
         if delay:
@@ -169,11 +170,6 @@ class ClientService:
         await self.runtime.sleep(delay_s)
         answer = self.backends[domain].answer(query, peer)
         return await answer if isinstance(answer, Awaitable) else answer
-
-    @staticmethod
-    def _keys(address: str, account: str) -> list[str]:
-        """Return what a failure counts for; a proxy on this machine must not slow down all who come through it."""
-        return [key for key in (address, account) if key and not _is_local(key)]
 
     def _certified(self, client: Client) -> tuple[JID, ...]:
         """Return the JIDs in the client's certificate, if a CA that the operator trusts has signed it (XEP-0178)."""
@@ -198,7 +194,7 @@ class ClientService:
         """Note a failure."""
         self._counters.login_failures += 1
         now = self.runtime.now()
-        for key in self._keys(client.peer, f"{username}@{client.domain}" if username and client.domain else ""):
+        for key in backoff_keys(client.peer, f"{username}@{client.domain}" if username and client.domain else ""):
             self._backoff.fail(key, now)
         log.info("authentication-failed", username=username, condition=condition, peer=client.peer)
 
@@ -263,8 +259,13 @@ class ClientService:
             await self._empty.wait()
 
 
-def _is_local(key: str) -> bool:
-    return key in ("127.0.0.1", "::1", UNIX_HOST)
+def backoff_keys(address: str, account: str) -> list[str]:
+    """Return what a failure to authenticate counts for: the customer at an IP address, and an account if it was named.
+
+    A proxy on this machine must not slow down all who come through it.
+    """
+    is_counted = address not in ("", "127.0.0.1", "::1", UNIX_HOST)
+    return ([customer(address)] if is_counted else []) + ([account] if account else [])
 
 
 def _register_of(host: Host) -> Register | None:
