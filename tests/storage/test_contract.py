@@ -175,6 +175,21 @@ async def test_documents_are_put_replaced_read_and_removed(store: Storage) -> No
     assert await store.documents.kinds(ROMEO) == []
 
 
+async def test_owners_of_documents_are_told_page_by_page(store: Storage) -> None:
+    room, server = JID.parse("cave@rooms.example.org"), JID.parse("example.org")
+    store.accounts.create(account(ROMEO))
+    for owner in (ROMEO, room, server):
+        store.documents.put(owner, "a", "1", b"")
+        await store.documents.put(owner, "b", "2", b"")
+    assert await store.documents.owners() == [room, server, ROMEO]
+    assert await store.documents.owners(limit=2) == [room, server]
+    assert await store.documents.owners(str(server)) == [ROMEO]
+    await store.documents.remove(room, "a", "1")
+    await store.documents.remove(room, "b", "2")
+    await store.accounts.delete(ROMEO)
+    assert await store.documents.owners() == [server]
+
+
 async def test_hostile_names_are_only_names(store: Storage) -> None:
     name = "'; DROP TABLE accounts; --../\\%_\""
     await store.documents.put(ROMEO, name, name, b"1")

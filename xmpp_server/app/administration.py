@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -147,17 +147,21 @@ class Administration:
         return {"path": str(path), "accounts": count}
 
     async def import_(self, arguments: Mapping[str, object]) -> object:
-        """Read accounts from the file `path` (XEP-0227); those that exist stay as they are."""
-        return await self.import_from(Path(_text(arguments, "path")), lambda _: None)
+        """Read accounts from the file `path` (XEP-0227) while the server runs; those that exist stay as they are."""
+        return await self._import(Path(_text(arguments, "path")), lambda _: None, None)
 
     async def import_from(self, path: Path, progress: Callable[[int], None]) -> object:
-        """Read accounts from a file; `progress` hears how many are done.
+        """Read accounts, rooms and all else from a file, for a stopped server; `progress` hears how many are done.
 
         Raises:
             ControlError: The file cannot be read, or is malformed from some place on; what stood before is there.
 
         """
-        importer = xep0227.Importer(self._storage, self._hosts, on_imported=self._read_again)
+        services = {domain for host in self._hosts.values() for domain in host.router.routes}
+        return await self._import(path, progress, services)
+
+    async def _import(self, path: Path, progress: Callable[[int], None], services: Collection[str] | None) -> object:
+        importer = xep0227.Importer(self._storage, self._hosts, on_imported=self._read_again, services=services)
         try:
             report = await importer.run(path, progress)
         except OSError as error:

@@ -13,8 +13,9 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from xmpp_server.app.xep0227_reader import NS, FormatError, Host, Ignored, User, read
-from xmpp_server.app.xep0227_writer import MECHANISM, NS_OURS, NS_SCRAM, export, new_file
+from xmpp_server.app.host_documents import DocumentReader
+from xmpp_server.app.xep0227_reader import NS, NS_OURS, FormatError, Host, Ignored, User, read
+from xmpp_server.app.xep0227_writer import MECHANISM, NS_SCRAM, export, new_file
 from xmpp_server.core.confusables import skeleton
 from xmpp_server.core.ids import Ids
 from xmpp_server.core.provisioning import ITERATIONS, SKELETONS
@@ -26,6 +27,8 @@ from xmpp_server.storage.api import AccountRecord, OfflineMessage, RosterItem, S
 from xmpp_server.xml.element import Element
 from xmpp_server.xml.namespaces import CLIENT, DELAY, PRIVATE, ROSTER, VCARD
 from xmpp_server.xml.writer import serialize
+
+NOT_WHILE_RUNNING = "rooms and what else is no account's: stop the server, and import the file again"
 
 __all__ = ["FormatError", "Importer", "Report", "export", "new_file"]
 
@@ -42,7 +45,8 @@ class Report:
 class Importer:
     """Reads accounts into a store: those of `domains`; a password that stands there gets `iterations` of SCRAM.
 
-    `on_imported` hears of each account once all of it is stored.
+    `on_imported` hears of each account once all of it is stored. What is no account's is read for the domains of
+    `services`, or not at all: a running server has its own in memory.
     """
 
     def __init__(
@@ -51,15 +55,17 @@ class Importer:
         domains: Collection[str],
         iterations: int = ITERATIONS,
         on_imported: Callable[[JID], None] = lambda _: None,
+        services: Collection[str] | None = None,
     ) -> None:
         self._on_imported = on_imported
         self._storage = storage
         self._domains = domains
         self._iterations = iterations
         self._report = Report()
+        self._documents = None if services is None else DocumentReader(storage, services, self._skip, self._ignore)
 
     async def run(self, path: Path, progress: Callable[[int], None]) -> Report:
-        """Import a file and those it includes; accounts that exist are skipped.
+        """Import a file and those it includes; what exists is skipped.
 
         Raises:
             FormatError: The file is malformed; the accounts before that place are imported.
@@ -75,9 +81,17 @@ class Importer:
                 case User() if host is not None:
                     await self._user(host, part)
                     progress(self._report.imported)
+                case Element() if self._documents is not None:
+                    await self._documents.take(part)
+                case Element():
+                    self._ignore(NOT_WHILE_RUNNING)
                 case Ignored(what=what):
                     self._ignore(what)
         return self._report
+
+    def _skip(self, what: str) -> None:
+        if what not in self._report.skipped:
+            self._report.skipped.append(what)
 
     def _ignore(self, what: str) -> None:
         if what not in self._report.ignored:

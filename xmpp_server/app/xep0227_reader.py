@@ -16,7 +16,10 @@ from xmpp_server.xml.element import Element
 from xmpp_server.xml.parser import attribute_keys
 
 NS: Final = "urn:xmpp:pie:0"
+NS_OURS: Final = "urn:x-xmpp-server:export:0"
 XINCLUDE: Final = "http://www.w3.org/2001/XInclude"
+#: What stands behind the hosts.
+DOCUMENT: Final = (NS_OURS, "document")
 LEVELS: Final = ("server-data", "host", "user")
 CHUNK_BYTES: Final = 1 << 16
 MAX_DEPTH: Final = 200
@@ -65,8 +68,8 @@ class _End:
 _Part = Host | User | Ignored | Element | _Include | _End
 
 
-def read(path: Path) -> Iterator[Host | User | Ignored]:
-    """Yield what a file holds, in order.
+def read(path: Path) -> Iterator[Host | User | Ignored | Element]:
+    """Yield what a file holds, in order. An element is a document of ours that belongs to no user.
 
     Raises:
         FormatError: It is malformed.
@@ -81,6 +84,8 @@ def read(path: Path) -> Iterator[Host | User | Ignored]:
             case Element():
                 if user is not None:
                     user.elements.append(part)
+                else:
+                    yield part
             case _End():
                 if user is not None:
                     yield user
@@ -162,6 +167,8 @@ class _Builder:
             self._start_data(ns, local, attrs)
         elif (ns, local) == (NS, LEVELS[level]):
             self._start_level(attrs)
+        elif level == 1 and (ns, local) == DOCUMENT:
+            self._start_data(ns, local, attrs)
         elif ns != NS and level > 0:  # §3: "At any point in the file"
             self._skip(f"{ns} {local}")
         else:

@@ -15,7 +15,8 @@ from typing import BinaryIO
 
 import structlog
 
-from xmpp_server.app.xep0227_reader import NS
+from xmpp_server.app import host_documents
+from xmpp_server.app.xep0227_reader import NS, NS_OURS
 from xmpp_server.jid import JID
 from xmpp_server.modules import private, vcard
 from xmpp_server.sasl.credentials import ScramKeys
@@ -27,7 +28,6 @@ from xmpp_server.xml.parser import parse
 from xmpp_server.xml.writer import escape_attr, serialize
 
 NS_SCRAM = "urn:xmpp:pie:0#scram"
-NS_OURS = "urn:x-xmpp-server:export:0"
 MECHANISM = "SCRAM-"
 
 PAGE = 100
@@ -56,7 +56,7 @@ def new_file(path: Path) -> Iterator[BinaryIO]:
 
 
 async def export(storage: Storage, write: Callable[[bytes], object], progress: Callable[[int], None]) -> int:
-    """Write all accounts of all hosts, one after the other; return how many there are.
+    """Write all accounts of all hosts, and what belongs to none of them; return how many accounts there are.
 
     Args:
         storage: An open store.
@@ -81,6 +81,7 @@ async def export(storage: Storage, write: Callable[[bytes], object], progress: C
             after = str(page[-1])
             progress(count)
         write(b"</host>\n")
+    await host_documents.write(storage, write)
     write(b"</server-data>\n")
     return count
 

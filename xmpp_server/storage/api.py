@@ -212,6 +212,9 @@ class Documents(Protocol):
     async def kinds(self, owner: JID) -> list[str]:
         """The kinds of which the owner has documents, sorted (for export)."""
 
+    async def owners(self, after: str | None = None, limit: int = 100) -> list[JID]:
+        """Who has documents, in the order of their text, from behind `after`: accounts, hosts, rooms (for export)."""
+
     def put(self, owner: JID, kind: str, key: str, data: bytes) -> Commit:
         """Add or replace one document."""
 

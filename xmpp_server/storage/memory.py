@@ -289,6 +289,11 @@ class MemoryDocuments:
         """The kinds of which the owner has documents."""
         return sorted(kind for kind, documents in self._tables.of(owner).documents.items() if documents)
 
+    async def owners(self, after: str | None = None, limit: int = 100) -> list[JID]:
+        """Who has documents, from behind `after`."""
+        found = [owner for owner, owned in self._tables.owned.items() if any(owned.documents.values())]
+        return sorted((owner for owner in found if str(owner) > (after or "")), key=str)[:limit]
+
     def put(self, owner: JID, kind: str, key: str, data: bytes) -> Pending[None]:
         """Add or replace one document."""
 

@@ -1,4 +1,4 @@
-"""`xmpp-server export FILE` and `import FILE`: all accounts, in the format of XEP-0227."""
+"""`xmpp-server export FILE` and `import FILE`: all accounts and rooms, in the format of XEP-0227."""
 
 from __future__ import annotations
 
@@ -18,7 +18,10 @@ FILE = click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 @FILE
 @pass_context
 def export(context: Context, file: Path) -> None:
-    """Write all accounts with their data into a new FILE (XEP-0227). The server's user must be able to write it."""
+    """Write all accounts and rooms with their data into a new FILE (XEP-0227).
+
+    The server's user must be able to write it. Archives and uploaded files are kept by their own programs.
+    """
     path = file.absolute()
 
     async def offline(administration: Administration) -> object:
@@ -34,7 +37,10 @@ def export(context: Context, file: Path) -> None:
 @FILE
 @pass_context
 def import_(context: Context, file: Path) -> None:
-    """Read accounts with their data from FILE (XEP-0227); accounts that exist already stay as they are."""
+    """Read accounts with their data from FILE (XEP-0227); what exists already stays as it is.
+
+    Rooms and what else belongs to no account are read while the server is stopped.
+    """
     path = file.absolute()
 
     async def offline(administration: Administration) -> object:

@@ -125,6 +125,13 @@ def compile_statements(name: DialectName) -> Statements:
         document=write(select(documents.c.data).where(*one)),
         documents=write(select(documents.c.key, documents.c.data).where(*document).order_by(documents.c.key)),
         kinds=write(select(documents.c.kind).distinct().where(documents.c.owner == owner).order_by(documents.c.kind)),
+        document_owners=write(
+            select(documents.c.owner)
+            .distinct()
+            .where(documents.c.owner > bindparam("after"))
+            .order_by(documents.c.owner)
+            .limit(limit)
+        ),
         documents_of_kinds=write_sizes(
             lambda size: (
                 select(documents.c.kind, documents.c.key, documents.c.data)

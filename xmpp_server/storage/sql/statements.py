@@ -76,6 +76,7 @@ class Statements(msgspec.Struct, frozen=True):
     document: Statement[tuple[bytes]]
     documents: Statement[tuple[str, bytes]]
     kinds: Statement[tuple[str]]
+    document_owners: Statement[tuple[str]]
     documents_of_kinds: Sized[tuple[str, str, bytes]]
     put_document: Statement[tuple[()]]
     remove_document: Statement[tuple[()]]

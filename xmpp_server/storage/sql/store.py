@@ -306,6 +306,11 @@ class SqlDocuments:
         """The kinds of which the owner has documents."""
         return [row[0] for row in await self._access.rows(str(owner), self._sql.kinds, owner=str(owner))]
 
+    async def owners(self, after: str | None = None, limit: int = 100) -> list[JID]:
+        """Who has documents, from behind `after`."""
+        found = await self._access.rows(None, self._sql.document_owners, after=after or "", limit=limit)
+        return [JID.parse(row[0]) for row in found]
+
     def put(self, owner: JID, kind: str, key: str, data: bytes) -> Pending[None]:
         """Add or replace one document."""
         work = partial(_one, self._sql.put_document, owner=str(owner), kind=kind, key=key, data=data)
