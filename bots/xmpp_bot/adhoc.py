@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import slixmpp
+from slixmpp.plugins.xep_0004 import Form
 
 from xmpp_bot.commands import Command
 from xmpp_bot.engine import Engine
@@ -13,7 +12,7 @@ from xmpp_bot.reading import Reader
 from xmpp_bot.roles import Role
 
 #: slixmpp's session of a command: a dictionary of its own making.
-Session = dict[str, Any]
+Session = dict[str, object]
 
 
 class AdHoc:
@@ -38,7 +37,7 @@ class AdHoc:
                 return session
             return await self._perform(command, [], session)
 
-        async def finish(form: Any, session: Session) -> Session:
+        async def finish(form: Form | None, session: Session) -> Session:
             given = form["values"] if form else {}
             try:
                 values = _values(command, given)
@@ -52,7 +51,9 @@ class AdHoc:
         self._client.plugin["xep_0050"].add_command(node=command.name, name=command.help or command.name, handler=begin)
 
     async def _perform(self, command: Command, values: list[object], session: Session) -> Session:
-        said = await self._engine.perform(command, values, self._reader.request(session["from"], command.name))
+        sender = session["from"]
+        assert isinstance(sender, slixmpp.JID)  # noqa: S101 - as slixmpp has put it there
+        said = await self._engine.perform(command, values, self._reader.request(sender, command.name))
         text = "\n".join(one.text or one.url for one in said if one.text or one.url)
         session["notes"] = [("info", text or "Done.")]
         session["payload"] = None

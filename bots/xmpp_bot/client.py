@@ -6,7 +6,7 @@ import asyncio
 import random
 import ssl
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
 
 import slixmpp
@@ -132,9 +132,9 @@ class Client(slixmpp.ClientXMPP):
         """Nicks in a room."""
         return self.rooms.nicks(room)
 
-    async def _request(self, call: object, name: str) -> None:
+    async def _request(self, call: Awaitable[object], name: str) -> None:
         try:
-            await asyncio.wait_for(call, REQUEST_TIMEOUT_S)  # type: ignore[arg-type]
+            await asyncio.wait_for(call, REQUEST_TIMEOUT_S)
         except (IqError, IqTimeout, TimeoutError) as error:
             _log.warning("request_refused", request=name, error=str(error))
             raise Refusal("The room does not let me.") from error

@@ -215,7 +215,7 @@ class Engine:
             answer = await handler(context, *values)
         except Refusal as refusal:
             answer = str(refusal)
-        except Exception:
+        except Exception:  # whatever a handler does wrong, the bot goes on
             _log.exception("failed", handler=getattr(handler, "__name__", ""), user=context.user)
             answer = "That went wrong; it is noted."
         if answer:
@@ -226,7 +226,7 @@ class Engine:
             await call
         except ConfigError:
             raise
-        except Exception:
+        except Exception:  # as in `_call`
             _log.exception("failed", handler=name)
 
     # What goes.

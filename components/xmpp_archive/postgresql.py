@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-import asyncpg  # type: ignore[import-untyped]
+import asyncpg  # type: ignore[import-untyped]  # only its errors are used here
 from sqlalchemy import Connection, make_url, text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
@@ -70,7 +70,7 @@ class PostgresDatabase:
 
     async def read(self, work: Callable[[Connection], T]) -> T:
         """Do something in a transaction beside the writer."""
-        assert self._engine is not None  # noqa: S101
+        assert self._engine is not None  # noqa: S101 - nobody reads before `open`
         try:
             async with self._engine.begin() as connection:
                 return await connection.run_sync(work)

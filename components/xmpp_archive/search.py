@@ -79,7 +79,7 @@ class Fts5:
             self._delete(database, owner, words[:MOST_WORDS], "AND id = ?", ident)
 
     def _delete(self, database: Connection, owner: int, words: Sequence[str], more: str, ident: str | None) -> None:
-        which = f"DELETE FROM texts WHERE rowid IN (SELECT rowid FROM texts WHERE texts MATCH ? {more})"  # noqa: S608
+        which = f"DELETE FROM texts WHERE rowid IN (SELECT rowid FROM texts WHERE texts MATCH ? {more})"  # noqa: S608 - `more` is ours
         wanted = self.expression(owner, words)
         database.exec_driver_sql(which, (wanted,) if ident is None else (wanted, ident))
 

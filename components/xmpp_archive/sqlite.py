@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -70,7 +71,7 @@ class SqliteDatabase:
         """Do something in a transaction, in the writer's thread."""
 
         def run() -> T:
-            assert self._writer is not None  # noqa: S101
+            assert self._writer is not None  # noqa: S101 - nobody writes before `open`
             with self._writer.begin():
                 return work(self._writer)
 
@@ -80,7 +81,7 @@ class SqliteDatabase:
         """Do something in a reader's thread; what takes too long fails, as others wait."""
 
         def run() -> T:
-            assert self._engine is not None  # noqa: S101
+            assert self._engine is not None  # noqa: S101 - nobody reads before `open`
             with self._engine.connect() as reader, reader.begin():
                 _bound(reader)
                 return work(reader)
@@ -114,8 +115,8 @@ class SqliteDatabase:
         )
 
         @event.listens_for(engine, "connect")
-        def prepare(raw: object, _record: object) -> None:
-            cursor = raw.cursor()  # type: ignore[attr-defined]
+        def prepare(raw: sqlite3.Connection, _record: object) -> None:
+            cursor = raw.cursor()
             for pragma in pragmas:
                 cursor.execute(f"PRAGMA {pragma}")
             cursor.close()
@@ -143,7 +144,7 @@ class SqliteDatabase:
 def _bring_up_from_1(writer: Connection) -> None:
     """Copy the entries: they lay in another order, and nobody knew by which ids others speak of them."""
     raw = writer.connection.driver_connection
-    assert raw is not None  # noqa: S101
+    assert raw is not None  # noqa: S101 - only of a connection that was given back
     raw.create_function("reference_of", 1, reference_of, deterministic=True)
     writer.exec_driver_sql("ALTER TABLE entries RENAME TO entries_1")
     writer.exec_driver_sql("DROP INDEX entries_by_contact")
@@ -159,7 +160,7 @@ def _bring_up_from_1(writer: Connection) -> None:
 def _bound(reader: Connection) -> None:
     """Let what is done on a connection from now on fail after some time."""
     raw = reader.connection.driver_connection
-    assert raw is not None  # noqa: S101
+    assert raw is not None  # noqa: S101 - only of a connection that was given back
     deadline = time.monotonic() + _READ_S
     raw.set_progress_handler(lambda: time.monotonic() > deadline, _STEPS)
 

@@ -14,7 +14,7 @@ from components.xmpp_archive.batch import Entry, Erasure, Item, first_id, known_
 from components.xmpp_archive.database import Database
 from components.xmpp_archive.preferences import Prefs
 from components.xmpp_archive.tables import Values, entries, owners
-from components.xmpp_archive.tombstone import bury
+from components.xmpp_archive.tombstone import Retraction, bury
 
 #: Owners whose numbers and preferences are remembered.
 _REMEMBERED = 100_000
@@ -61,7 +61,7 @@ class Writer:
             if item.retraction is not None:  # it may be of something in this very batch
                 new += self._insert(database, rows)
                 rows = []
-                self._retract(database, item)
+                self._retract(database, item, item.retraction)
             if (row := self._row(database, item)) is None:
                 continue
             if item.groupchat and not item.room and self._has_copy(database, rows, row):
@@ -119,15 +119,14 @@ class Writer:
         ]
         if not same:
             return False
-        known = known_as(ET.fromstring(stanza))  # noqa: S314 - it was parsed before
-        return any(other != ident and known_as(ET.fromstring(text)) == known for other, text in same)  # noqa: S314
+        known = _known(stanza)
+        return any(other != ident and _known(text) == known for other, text in same)
 
-    def _retract(self, database: Connection, entry: Entry) -> None:
+    def _retract(self, database: Connection, entry: Entry, retraction: Retraction) -> None:
         """Put a tombstone in the place of what is taken back by who has said it, or by the room."""
-        assert entry.retraction is not None  # noqa: S101
         column = entries.c
         owner = self._owner(database, entry.owner, room=entry.room).number
-        target = entry.retraction.target
+        target = retraction.target
         found = select(column.id, column.stanza).where(column.owner == owner)
         if entry.room:
             found = found.where(column.id == target)
@@ -135,7 +134,7 @@ class Writer:
             contact = entry.contact.partition("/")[0]
             found = found.where(column.id.in_(_named(owner, contact, reference(target), _LOOKED_THROUGH)))
         for row in database.execute(found.order_by(column.id.desc()).limit(_SAME_ID)).all():
-            tombstone = bury(row.stanza, entry.owner, entry.retraction, stamp(stamp_ms(entry.id)))
+            tombstone = bury(row.stanza, entry.owner, retraction, stamp(stamp_ms(entry.id)))
             if tombstone is None:
                 continue
             one = update(entries).where(column.owner == owner, column.id == row.id)
@@ -171,6 +170,10 @@ def _named(owner: int, contact: str, name: int | None, most: int) -> Select[tupl
     latest = select(column.id, column.reference).where(column.owner == owner, column.contact == contact)
     some = latest.order_by(column.id.desc()).limit(most).subquery()
     return select(some.c.id).where(some.c.reference == name).limit(_SAME_ID)
+
+
+def _known(stanza: str) -> str | None:
+    return known_as(ET.fromstring(stanza))  # noqa: S314 - it was parsed before it came here
 
 
 def read_prefs(written: str | None) -> Prefs | None:

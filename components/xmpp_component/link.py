@@ -47,7 +47,7 @@ class Link(ComponentXMPP):
         self._socket_path = where if isinstance(where, Path) else None
         # slixmpp knows hosts and ports only; a Unix socket goes by a name that is never looked up.
         host, port = where if isinstance(where, tuple) else ("localhost", 5347)
-        super().__init__(domain, server.secret, host, port)  # type: ignore[no-untyped-call]
+        super().__init__(domain, server.secret, host, port)  # type: ignore[no-untyped-call]  # slixmpp has no types there
         self._is_tls = server.tls
         self._back_off = back_off or BackOff()
         self._is_refused = False
@@ -116,7 +116,7 @@ class Link(ComponentXMPP):
             result = await answerer(payload, iq["from"].full)
         except RequestError as error:
             self._send(iq, _error(iq, error))
-        except Exception:
+        except Exception:  # whatever an answerer does wrong, who asks is answered
             log.exception("request-failed", stanza_id=iq["id"])
             self._send(iq, _error(iq, RequestError("internal-server-error", "wait")))
         else:

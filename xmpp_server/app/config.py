@@ -106,7 +106,7 @@ class _Reader:
     def struct(self, raw: dict[str, object], kind: type[T], key: str) -> T:
         """Convert a table, as the types of `kind` say."""
         info = inspect.type_info(kind)
-        assert isinstance(info, inspect.StructType)  # noqa: S101
+        assert isinstance(info, inspect.StructType)  # noqa: S101 - T is a Struct
         prepared = self._table(raw, info.fields, key)
         try:
             return msgspec.convert(prepared, kind)

@@ -80,7 +80,7 @@ class ControlServer:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
-        assert task is not None  # noqa: S101
+        assert task is not None  # noqa: S101 - asyncio runs us in one
         self._open.add(task)
         try:
             answer = await self._answer(reader)
@@ -107,7 +107,7 @@ class ControlServer:
             return {"result": await handler(request)}
         except ControlError as error:
             return {"error": str(error)}
-        except Exception:
+        except Exception:  # a command that fails ends no server
             log.exception("control-failed", command=name)
             return {"error": "internal error; the server's log tells more"}
 

@@ -110,7 +110,7 @@ class Child:
         self.state = "running"
         self._expect()
         log.info("component-started", component=self.name, pid=process.pid, starts=self.starts)
-        assert process.stdout is not None  # noqa: S101
+        assert process.stdout is not None  # noqa: S101 - a pipe
         await self._copy_log(process.stdout)
         self.exit_code = await process.wait()
 
@@ -147,7 +147,7 @@ class Child:
 
     async def _drained(self, process: asyncio.subprocess.Process) -> None:
         """Wait for the end, and log what it says until then."""
-        assert process.stdout is not None  # noqa: S101
+        assert process.stdout is not None  # noqa: S101 - a pipe
         copying = asyncio.ensure_future(self._copy_log(process.stdout))
         try:
             await process.wait()

@@ -83,7 +83,7 @@ class Accounts:
     async def load(self, jid: JID) -> Account | None:
         """Return the account of a bare JID, from storage if need be, or None where there is no such account."""
         localpart = jid.localpart
-        assert localpart is not None  # noqa: S101
+        assert localpart is not None  # noqa: S101 - accounts have one
         if found := self.get(localpart):
             return found
         loaded = await self._host.storage.load_account(jid, tuple(sorted(self.document_kinds)))
@@ -101,7 +101,7 @@ class Accounts:
 
     def add_anonymous(self, jid: JID) -> Account:
         """Make an account that lasts as long as its session."""
-        assert jid.localpart is not None  # noqa: S101
+        assert jid.localpart is not None  # noqa: S101 - accounts have one
         account = Account(self._host, jid, None)
         self._rest(jid.localpart, account)
         self._host.hooks.account_loaded.fire(AccountLoaded(account, {}))
@@ -109,13 +109,13 @@ class Accounts:
 
     def activate(self, account: Account) -> None:
         """Keep an account in memory because it has a session now."""
-        assert account.jid.localpart is not None  # noqa: S101
+        assert account.jid.localpart is not None  # noqa: S101 - accounts have one
         self._idle.pop(account.jid.localpart, None)
         self._active[account.jid.localpart] = account
 
     def release(self, account: Account) -> None:
         """Let an account go that has lost its last session."""
-        assert account.jid.localpart is not None  # noqa: S101
+        assert account.jid.localpart is not None  # noqa: S101 - accounts have one
         if self._active.pop(account.jid.localpart, None) and not account.anonymous and not account.deleted:
             self._rest(account.jid.localpart, account)
 

@@ -191,8 +191,8 @@ class Component:
         if len(lines) < 2:
             return lines[0] if lines else None
         to, sender = stanza.to, stanza.sender
-        assert to is not None  # noqa: S101
-        assert sender is not None  # noqa: S101
+        assert to is not None  # noqa: S101 - stamped
+        assert sender is not None  # noqa: S101 - stamped
         if self._asked and stanza.name == "iq" and stanza.type in _ANSWERS:
             asked = self._asked.pop((to, sender, stanza.id or ""), None)
             if asked is not None:
@@ -214,8 +214,8 @@ class Component:
             raise StanzaError(Condition.BAD_REQUEST, "An IQ needs an id")
         if len(self._open) >= self.limits.open_requests:
             raise StanzaError(Condition.RESOURCE_CONSTRAINT, "Too many requests are open")
-        assert stanza.to is not None  # noqa: S101
-        assert stanza.sender is not None  # noqa: S101
+        assert stanza.to is not None  # noqa: S101 - stamped
+        assert stanza.sender is not None  # noqa: S101 - stamped
         request = (stanza.sender, stanza.to, stanza.id)
         self._open.pop(request, None)  # the order is by time
         self._open[request] = line, self._runtime.now() + self.limits.answer_s

@@ -88,7 +88,7 @@ class Line:
     def _bind(self, stanza: Stanza) -> None:
         """Serve one more domain of the component on this connection, or one less (XEP-0225 §4)."""
         payload = stanza.element.first
-        assert payload is not None  # noqa: S101
+        assert payload is not None  # noqa: S101 - `_bind` is called for its tag
         hostname = payload.find("hostname", BIND)
         domain = "" if hostname is None else hostname.text.strip()
         answer = Element("iq", CLIENT, {"type": "result", "id": stanza.id or ""})

@@ -50,7 +50,7 @@ class Dispatch:
             StanzaError: There is no handler, or it refuses.
 
         """
-        assert stanza.sender is not None  # noqa: S101
+        assert stanza.sender is not None  # noqa: S101 - stamped
         asked = IqRequest(stanza, kind, stanza.sender, to, session, account)
         verdict = self._host.hooks.iq_request.run(asked)
         if verdict:
@@ -109,8 +109,8 @@ class Dispatch:
         return secrets.token_hex(12)
 
     def _expect(self, request: Stanza, on_reply: OnReply, timeout_s: float) -> None:
-        assert request.id is not None  # noqa: S101
-        assert request.to is not None  # noqa: S101
+        assert request.id is not None  # noqa: S101 - ours
+        assert request.to is not None  # noqa: S101 - ours
         ident = request.id
         timer = self._host.runtime.schedule(timeout_s, lambda: self._expire(ident))
         self._asked[ident] = request.to, on_reply, timer

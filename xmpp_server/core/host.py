@@ -106,7 +106,7 @@ class Host:
     def module(self, kind: type[M]) -> M:
         """Return the instance of a module that the caller declared in `needs`."""
         found = self.modules[kind]
-        assert isinstance(found, kind)  # noqa: S101
+        assert isinstance(found, kind)  # noqa: S101 - as it was added
         return found
 
     def on_iq(self, kind: IqType, to: To, tag: str, handler: IqHandler, access: Access = Access.OWNER) -> None:
@@ -192,7 +192,7 @@ class Host:
 
         """
         to = stanza.to
-        assert to is not None  # noqa: S101
+        assert to is not None  # noqa: S101 - the router looked at it
         if to.localpart is None:
             return self._to_server(stanza, to)
         account = self.accounts.get(to.localpart)

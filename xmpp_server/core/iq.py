@@ -67,7 +67,7 @@ class IqRequest:
     @property
     def own(self) -> Account:
         """The account that is asked; with `Access.OWNER` there is always one."""
-        assert self.account is not None  # noqa: S101
+        assert self.account is not None  # noqa: S101 - see the docstring
         return self.account
 
 

@@ -59,7 +59,7 @@ class Registry:
             raise _no_account()
         if account.record is not None and not account.record.enabled:  # since the client has authenticated
             raise StreamError(StreamCondition.NOT_AUTHORIZED, "This account is disabled")
-        assert jid.resourcepart is not None  # noqa: S101
+        assert jid.resourcepart is not None  # noqa: S101 - given above
         old = account.sessions.get(jid.resourcepart)
         if old is not None:  # RFC 6120 §7.7.2.2: the newer session wins
             old.end(

@@ -49,7 +49,7 @@ class Router:
     def route(self, stanza: Stanza) -> Wait:
         """Hand a stamped stanza to the route of its `to`; errors go back to the sender."""
         to = stanza.to
-        assert to is not None  # noqa: S101
+        assert to is not None  # noqa: S101 - stamped
         try:
             return self.routes.get(to.domainpart, self.default).route(stanza)
         except Exception as error:

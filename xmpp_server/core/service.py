@@ -111,13 +111,13 @@ class Service:
 
     def refuse(self, stanza: Stanza, error: StanzaError) -> Wait:
         """Answer with an error; `by` tells that the room refused, not the occupant (RFC 6120 §8.3.1)."""
-        assert stanza.to is not None  # noqa: S101
+        assert stanza.to is not None  # noqa: S101 - stamped
         reply = error_reply(stanza, error, stanza.to.bare)
         return None if reply is None else self.host.router.route(reply)
 
     def _take(self, stanza: Stanza) -> Wait:
         to = stanza.to
-        assert to is not None  # noqa: S101
+        assert to is not None  # noqa: S101 - stamped
         if stanza.name == "message":
             return self.message(stanza, to)
         if stanza.name == "presence":
@@ -130,7 +130,7 @@ class Service:
         return self._request(stanza, kind, to)
 
     def _request(self, stanza: Stanza, kind: IqType, to: JID) -> Wait:
-        assert stanza.sender is not None  # noqa: S101
+        assert stanza.sender is not None  # noqa: S101 - stamped
         asked = IqRequest(stanza, kind, stanza.sender, to.bare, None, None)
         verdict = self.request.run(asked)
         if verdict:

@@ -107,7 +107,7 @@ class Presence(Module):
             StanzaError: The roster is full, or cannot be stored; the request is as good as not delivered then.
 
         """
-        assert request.sender is not None  # noqa: S101
+        assert request.sender is not None  # noqa: S101 - stamped
         contact = request.sender.bare
         for kind in (SUBSCRIBED, SUBSCRIBE):  # the first one approves what is still to come (RFC 6121 §3.4)
             stanza = build(account.jid, contact, kind, id=self._host.ids.new())

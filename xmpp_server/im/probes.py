@@ -61,7 +61,7 @@ class Probes:
     def answer(self, account: Account, probe: Stanza) -> list[Awaitable[None]]:
         """§4.3.2: tell a subscriber the presence of all available resources; tell others that they are none."""
         asker = probe.sender
-        assert asker is not None  # noqa: S101
+        assert asker is not None  # noqa: S101 - stamped
         if not self._roster.may_see(account, asker.bare):
             refusal = presence.build(account.jid, asker.bare, PresenceType.UNSUBSCRIBED, id=probe.id)
             return self._fanout.route(refusal)

@@ -58,7 +58,7 @@ class Subscribing:
             StanzaError: The contact is in a shared group, or the roster is full.
 
         """
-        assert stanza.to is not None  # noqa: S101
+        assert stanza.to is not None  # noqa: S101 - its caller has looked
         contact = stanza.to.bare
         if contact == account.jid:  # §2.1.3.3: everybody sees themselves
             return
@@ -84,7 +84,7 @@ class Subscribing:
 
     async def receive(self, account: Account, stanza: Stanza, kind: PresenceType) -> None:
         """Take a subscription stanza that somebody sends to an account (§3.1.3, §3.1.6, §3.2.3, §3.3.3)."""
-        assert stanza.sender is not None  # noqa: S101
+        assert stanza.sender is not None  # noqa: S101 - stamped
         contact = stanza.sender.bare
         if contact == account.jid:
             return
@@ -128,7 +128,7 @@ class Subscribing:
     def removed(self, change: RosterChange) -> None:
         """Undo the subscriptions with a contact that the user has removed (§2.5.2)."""
         old = change.old
-        assert old is not None  # noqa: S101
+        assert old is not None  # noqa: S101 - it was removed
         account, contact, state = change.account, old.jid, State.of(old)
         waits = self._withdraw_if_lost(change, contact)
         if state.sees or state.pending_out:

@@ -120,7 +120,7 @@ class Delegation(Module):
         asked = request.stanza
         answer = None if reply is None or reply.type != IqType.RESULT else wrapped(reply, _WRAPPER)
         router = self._host.router
-        assert asked.sender is not None  # noqa: S101
+        assert asked.sender is not None  # noqa: S101 - stamped
         own = asked.to or asked.sender.bare
         if answer is None or not _fits(answer, asked, own):
             wait = router.reject(asked, StanzaError(Condition.SERVICE_UNAVAILABLE))

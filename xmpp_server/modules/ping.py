@@ -37,7 +37,7 @@ class Ping(Module):
 
     def register(self, host: Host) -> None:
         """Answer, and look around from time to time."""
-        assert isinstance(self.config, PingConfig)  # noqa: S101
+        assert isinstance(self.config, PingConfig)  # noqa: S101 - `Config` above
         self._host = host
         self._idle_s = self.config.idle_s
         self._timeout_s = self.config.timeout_s

@@ -31,7 +31,7 @@ class Version(Module):
 
     def answer(self, request: IqRequest) -> Element:
         """Return name and version (§2)."""
-        assert isinstance(self.config, VersionConfig)  # noqa: S101
+        assert isinstance(self.config, VersionConfig)  # noqa: S101 - `Config` above
         query = Element("query", VERSION)
         query.add("name", text="xmpp-server")
         query.add("version", text=__version__ if self.config.show_version else "hidden")

@@ -74,7 +74,7 @@ def request(
     type: IqType,  # noqa: A002 - the attribute's name on the wire
     sender: JID,
     to: JID,
-    id: str,  # noqa: A002
+    id: str,  # noqa: A002 - likewise
     payload: Element,
 ) -> Stanza:
     """Build a request of the server's own: a roster push, a ping, a disco query."""

@@ -47,7 +47,7 @@ def build(
     to: JID,
     *,
     type: MessageType = MessageType.NORMAL,  # noqa: A002 - the attribute's name on the wire
-    id: str | None = None,  # noqa: A002
+    id: str | None = None,  # noqa: A002 - likewise
     subject: str | None = None,
     body: str | None = None,
     payloads: Iterable[Element] = (),

@@ -92,7 +92,7 @@ def build(
     to: JID,
     type: PresenceType = PresenceType.AVAILABLE,  # noqa: A002 - the attribute's name on the wire
     *,
-    id: str | None = None,  # noqa: A002
+    id: str | None = None,  # noqa: A002 - likewise
     status: str | None = None,
     payloads: Iterable[Element] = (),
 ) -> Stanza:

@@ -16,7 +16,7 @@ from components.xmpp_files.quota import HOUR_S
 
 #: Rows of `files` that are somebody's uploads; takes whose and the time.
 _UPLOAD = (
-    f"owner = ? AND slot_until IS NULL AND purpose != '{PURPOSE}' AND (expires IS NULL OR expires > ?)"  # noqa: S608
+    f"owner = ? AND slot_until IS NULL AND purpose != '{PURPOSE}' AND (expires IS NULL OR expires > ?)"  # noqa: S608 - constant
     " AND NOT EXISTS (SELECT 1 FROM entries WHERE file = files.id)"
 )
 
@@ -53,7 +53,7 @@ def page(database: sqlite3.Connection, owner: str, now: int, after: str | None, 
         raise DiskError(Reason.BAD, "There is no such page")
     bound = (int(created), file_id) if after else (1 << 62, "")
     rows = database.execute(
-        f"SELECT id, name, size, content_type, created, expires FROM files WHERE {_UPLOAD}"  # noqa: S608
+        f"SELECT id, name, size, content_type, created, expires FROM files WHERE {_UPLOAD}"  # noqa: S608 - constant
         " AND (created, id) < (?, ?) ORDER BY created DESC, id DESC LIMIT ?",
         (owner, now, *bound, limit + 1),
     ).fetchall()

@@ -26,7 +26,7 @@ def run(context: Context) -> None:
 
     if asyncio.run(serve(context.load, started)):
         # In the same process, so that it works under any service manager, in a container, and without either.
-        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606
+        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606 - what we were started with
 
 
 def greeting(context: Context, server: Server) -> str:

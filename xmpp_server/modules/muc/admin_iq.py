@@ -103,7 +103,7 @@ class AdminIq:
             raise StanzaError(Condition.FORBIDDEN, "Moderators do this")
         changes = []
         for item in items:
-            assert item.role is not None  # noqa: S101
+            assert item.role is not None  # noqa: S101 - `_set` has looked
             if item.nick is None:
                 raise StanzaError(Condition.BAD_REQUEST, "Roles are of nicknames")
             occupant = room.occupants.by_nick.get(nick_key(item.nick))
@@ -120,7 +120,7 @@ class AdminIq:
             raise StanzaError(Condition.FORBIDDEN, "Admins and owners do this")
         changes = []
         for item in items:
-            assert item.affiliation is not None  # noqa: S101
+            assert item.affiliation is not None  # noqa: S101 - `_set` has looked
             nick = None
             jid = item.jid
             if jid is None:

@@ -59,7 +59,7 @@ class Broadcast:
         """Give a stanza to clients."""
         head, tail, stanza = written.head, written.tail, written.stanza
         sender = stanza.sender
-        assert sender is not None  # noqa: S101
+        assert sender is not None  # noqa: S101 - `copies` sets it
         known = self._barriers
         for seat in seats:
             session = seat.session
@@ -92,7 +92,7 @@ class Broadcast:
     # Presence.
 
     def _show(self, open_: OpenRoom, effect: Effect) -> None:
-        assert isinstance(effect, Show)  # noqa: S101
+        assert isinstance(effect, Show)  # noqa: S101 - by the table
         room, occupant = open_.room, effect.portrait.occupant
         own: list[Seat] = []
         knowing: list[Seat] = []
@@ -149,14 +149,14 @@ class Broadcast:
     # Messages of the room.
 
     def _notice(self, open_: OpenRoom, effect: Effect) -> None:
-        assert isinstance(effect, Notice)  # noqa: S101
+        assert isinstance(effect, Notice)  # noqa: S101 - by the table
         x = Element("x", MUC_USER)
         for code in effect.codes:
             x.add("status", code=str(code.value))
         self.announce(open_, x, effect.to, "groupchat")
 
     def _affiliation_notice(self, open_: OpenRoom, effect: Effect) -> None:
-        assert isinstance(effect, AffiliationNotice)  # noqa: S101
+        assert isinstance(effect, AffiliationNotice)  # noqa: S101 - by the table
         x = Element("x", MUC_USER)
         _add_versions(x, effect.versions)
         x.add("item", affiliation=effect.affiliation.text, jid=str(effect.jid), role="none")
@@ -170,14 +170,14 @@ class Broadcast:
         self.deliver(of_element(stanza.append(payload), open_.room.jid), to)
 
     def _letter(self, open_: OpenRoom, effect: Effect) -> None:
-        assert isinstance(effect, Letter)  # noqa: S101
+        assert isinstance(effect, Letter)  # noqa: S101 - by the table
         x = Element("x", MUC_USER)
         x.add("item", affiliation=effect.affiliation.text, jid=str(effect.jid), role="none")
         x.add("status", code=str(Status.AFFILIATION_CHANGED.value))
         self._service.send(message.build(open_.room.jid, effect.jid, id=self._ids.new(), payloads=(x,)))
 
     def _invitation(self, open_: OpenRoom, effect: Effect) -> None:
-        assert isinstance(effect, Invitation)  # noqa: S101
+        assert isinstance(effect, Invitation)  # noqa: S101 - by the table
         x = Element("x", MUC_USER)
         invite = x.add("invite")
         invite.attrs["from"] = str(effect.inviter)

@@ -84,7 +84,7 @@ class Discovery:
 
     def _describe(self, open_: OpenRoom, disco: Disco, more: Sequence[Field]) -> None:
         room = open_.room
-        disco.identities.append(("conference", "text", room.config.name or room.jid.localpart or ""))
+        disco.identities.append(("conference", "text", room.config.name or room.localpart))
         disco.features.update((DISCO_INFO, DISCO_ITEMS, MUC, STABLE_ID, SELF_PING, OCCUPANT_ID, SID))
         disco.features.update((ROOM_CONFIG, ROOM_INFO))
         if room.config.registration:

@@ -37,7 +37,7 @@ class Invitations:
         if USER_TAG not in event.stanza.children:
             return False
         x = event.stanza.element.find("x", MUC_USER)
-        assert x is not None  # noqa: S101
+        assert x is not None  # noqa: S101 - its tag is there
         invites = list(x.findall("invite", MUC_USER))
         if invites:
             self._invite(event, invites)

@@ -137,7 +137,7 @@ class Muc(Module):
             StanzaError: item-not-found; there is no such room.
 
         """
-        assert request.to.localpart is not None  # noqa: S101
+        assert request.to.localpart is not None  # noqa: S101 - `To.ACCOUNT`
         open_ = self.rooms.get(request.to.localpart)
         if open_ is not None:
             return handler(open_, request)

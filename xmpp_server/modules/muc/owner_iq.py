@@ -33,7 +33,7 @@ class OwnerIq:
     def _form(self, room: Room) -> Form:
         owners = tuple(room.affiliated(Affiliation.OWNER))
         admins = tuple(room.affiliated(Affiliation.ADMIN))
-        return forms.build(room.config, self._muc.settings, f"Configuration of {room.jid.localpart}", owners, admins)
+        return forms.build(room.config, self._muc.settings, f"Configuration of {room.localpart}", owners, admins)
 
     def _get(self, open_: OpenRoom, request: IqRequest) -> Element:
         """Return the configuration form (§10.2)."""

@@ -124,7 +124,7 @@ class Presences:
 
     def _create(self, to: JID, sender: JID) -> OpenRoom:
         """Make the room that is not there (§10.1)."""
-        assert to.localpart is not None  # noqa: S101
+        assert to.localpart is not None  # noqa: S101 - `take` has looked
         config, host = self._muc.config, self._muc.host
         grave = self._rooms.tombstone(to.localpart)
         if grave is not None and str(sender.bare) not in grave.owners:
@@ -143,13 +143,13 @@ class Presences:
 
     def _expire(self, open_: OpenRoom) -> None:
         """Give up a room that was never configured."""
-        if open_.room.locked and self._rooms.get(open_.room.jid.localpart) is open_:
+        if open_.room.locked and self._rooms.get(open_.room.localpart) is open_:
             self._muc.emit(open_, visiting.destroy(open_.room, Destruction(reason="The room was not configured")))
 
     def _enter(self, stanza: Stanza, sender: JID, nick: str, open_: OpenRoom, *, new: bool) -> None:
         room = open_.room
         x = stanza.element.find("x", MUC)
-        assert x is not None  # noqa: S101
+        assert x is not None  # noqa: S101 - its tag is there
         password = x.find("password", MUC)
         entry = entering.Entry(
             sender,
@@ -210,7 +210,7 @@ class Presences:
 
     def _refuse(self, stanza: Stanza, error: StanzaError) -> Wait:
         """Refuse presence; what is repeated of it is no more than that it would have entered."""
-        assert stanza.to is not None  # noqa: S101
+        assert stanza.to is not None  # noqa: S101 - stamped
         reply = Element("presence", CLIENT, {"type": "error"})
         if stanza.id is not None:
             reply.attrs["id"] = stanza.id

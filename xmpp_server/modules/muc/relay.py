@@ -36,8 +36,8 @@ class Relay:
     def take(self, stanza: Stanza, to: JID) -> Wait:
         """Take an IQ for an occupant."""
         sender = stanza.sender
-        assert sender is not None  # noqa: S101
-        assert to.localpart is not None  # noqa: S101
+        assert sender is not None  # noqa: S101 - stamped
+        assert to.localpart is not None  # noqa: S101 - an occupant's address
         if iq_type(stanza) in (IqType.GET, IqType.SET):
             return self._muc.rooms.with_room(to.localpart, partial(self._request, stanza, to, sender))
         open_ = self._muc.rooms.get(to.localpart)

@@ -42,7 +42,7 @@ class Restart:
         for open_ in self._muc.rooms.open_rooms():
             seat = open_.room.occupants.seats.get(state.session.jid)
             if seat is not None:
-                visits.append(_Visit(open_.room.jid.localpart or "", seat.occupant.nick, *seat.payload))
+                visits.append(_Visit(open_.room.localpart, seat.occupant.nick, *seat.payload))
         if visits:
             state.data[self._muc.name] = _encode(visits)
 

@@ -68,6 +68,12 @@ class Room:
         self.creator: JID | None = None
         self._reserved: dict[str, JID] | None = None
 
+    @property
+    def localpart(self) -> str:
+        """What the room is called in its service."""
+        assert self.jid.localpart is not None  # noqa: S101 - the address of a room has one
+        return self.jid.localpart
+
     # What somebody is.
 
     def affiliation(self, jid: JID) -> Affiliation:

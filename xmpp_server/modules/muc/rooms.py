@@ -86,7 +86,7 @@ class Rooms:
     async def load(self, localpart: str) -> OpenRoom | None:
         """Return a room, from storage if need be."""
         await self.ready()
-        assert self._index is not None  # noqa: S101
+        assert self._index is not None  # noqa: S101 - `ready` has read it
         if localpart in self._open or localpart not in self._index:
             return self._open.get(localpart)
         jid = JID.of(localpart, self._service.jid.domainpart)
@@ -164,10 +164,10 @@ class Rooms:
 
     def create(self, jid: JID, config: RoomConfig, creator: JID) -> OpenRoom:
         """Make a room, in memory; it is stored when its configuration says so."""
-        assert jid.localpart is not None  # noqa: S101
         self._creators[creator] += 1
-        self._unbury(jid.localpart)
-        return self._opened(jid.localpart, Room(jid, config, self._limits))
+        room = Room(jid, config, self._limits)
+        self._unbury(room.localpart)
+        return self._opened(room.localpart, room)
 
     def _opened(self, localpart: str, room: Room) -> OpenRoom:
         now = self._host.now()
@@ -212,9 +212,8 @@ class Rooms:
 
     def _save(self, room: Room) -> Commit | None:
         """Write a room down, or what is stored of it away."""
-        assert room.jid.localpart is not None  # noqa: S101
-        assert self._index is not None  # noqa: S101
-        localpart = room.jid.localpart
+        assert self._index is not None  # noqa: S101 - `ready` has read it
+        localpart = room.localpart
         if room.config.persistent and not room.locked:
             entry = keeping.entry_of(room)
             again = localpart in self._unwritten
@@ -248,10 +247,9 @@ class Rooms:
         return self._save(room)
 
     def _forget(self, room: Room) -> Commit:
-        assert room.jid.localpart is not None  # noqa: S101
         if self._index is not None:
-            self._index.pop(room.jid.localpart, None)
-        self._documents.remove(self._service.jid, INDEX, room.jid.localpart)
+            self._index.pop(room.localpart, None)
+        self._documents.remove(self._service.jid, INDEX, room.localpart)
         self._documents.remove(room.jid, HISTORY, "")
         return self._documents.remove(room.jid, ROOM, "")
 
@@ -268,8 +266,7 @@ class Rooms:
 
     def _end(self, open_: OpenRoom, destruction: Destruction | None) -> Commit | None:
         room = open_.room
-        assert room.jid.localpart is not None  # noqa: S101
-        if self._open.pop(room.jid.localpart, None) is None:
+        if self._open.pop(room.localpart, None) is None:
             return None
         if room.creator is not None:
             self._creators[room.creator] -= 1
@@ -277,7 +274,7 @@ class Rooms:
                 del self._creators[room.creator]
         room.history.unsaved = False
         commit = None
-        if self._index is not None and room.jid.localpart in self._index:
+        if self._index is not None and room.localpart in self._index:
             commit = self._forget(room)
             if destruction is not None:
                 self._bury(room, destruction)
@@ -287,12 +284,11 @@ class Rooms:
     def _bury(self, room: Room, destruction: Destruction) -> None:
         if not self._tombstone_s:
             return
-        assert room.jid.localpart is not None  # noqa: S101
         until = self._host.utcnow().timestamp() + self._tombstone_s
         owners = tuple(str(owner) for owner in room.owners())
         grave = Tombstone(str(destruction.venue or ""), destruction.reason, owners, until)
-        self._tombstones[room.jid.localpart] = grave
-        self._documents.put(self._service.jid, TOMBSTONES, room.jid.localpart, keeping.encode(grave))
+        self._tombstones[room.localpart] = grave
+        self._documents.put(self._service.jid, TOMBSTONES, room.localpart, keeping.encode(grave))
         if len(self._tombstones) > GRAVES:
             self._unbury(min(self._tombstones, key=lambda name: self._tombstones[name].until))
 

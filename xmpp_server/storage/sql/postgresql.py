@@ -126,7 +126,7 @@ class PostgresDriver:
         except asyncio.CancelledError:
             finished([StorageError("The server is going down")] * len(works))
             raise
-        except Exception as error:
+        except Exception as error:  # told to who waits for these works
             log.exception("commit_failed")
             results = [_storage_error(error)] * len(works)
         finished(results)

@@ -188,7 +188,7 @@ class _Thread:
         def job(connection: sqlite3.Connection) -> Callable[[], None]:
             try:
                 value = function(connection)
-            except Exception as error:
+            except Exception as error:  # told to who waits for it
                 failure = _storage_error(error)
                 return lambda: _unless_cancelled(future, future.set_exception, failure)
             return lambda: _unless_cancelled(future, future.set_result, value)
@@ -245,7 +245,7 @@ def _commit(connection: sqlite3.Connection, works: Sequence[Work[object]]) -> li
     """Commit works together; if that fails, each by itself, so that one bad row does not fail the others."""
     try:
         return _transaction(connection, works)
-    except Exception as error:
+    except Exception as error:  # told to who waits for these works
         failure = _storage_error(error)
     if len(works) == 1 or isinstance(failure, _OF_ALL):
         return [failure] * len(works)

@@ -102,7 +102,7 @@ class GroupWriter:
         """Wait until nothing is queued."""
         while pending := self.newest():
             settled: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-            pending.add_done_callback(lambda _, settled=settled: settled.set_result(None))  # type: ignore[misc]
+            pending.add_done_callback(lambda _, settled=settled: settled.set_result(None))  # type: ignore[misc]  # mypy cannot infer a lambda with a default
             await settled
 
     def _flush(self) -> None:
