@@ -13,9 +13,11 @@ from tests.transcript import play
 from tests.world import Client, World
 from xmpp_server.core import persistence
 from xmpp_server.jid import JID
-from xmpp_server.modules.blocking import Blocking, BlockingConfig, BlockList
+from xmpp_server.modules.blocking import KIND, Blocking, BlockingConfig, BlockList
 from xmpp_server.modules.carbons import Carbons
 from xmpp_server.modules.disco import ServiceDiscovery
+from xmpp_server.storage.api import StorageFullError
+from xmpp_server.xml.element import Element
 from xmpp_server.xml.namespaces import BLOCKING, BLOCKING_ERRORS
 
 JULIET = "juliet@example.org"
@@ -260,6 +262,51 @@ def test_errors(payload: str, expected: str) -> None:
     blocklist = juliet.asks("get", f"<blocklist xmlns='{BLOCKING}'/>").first
     assert blocklist is not None
     assert not list(blocklist.elements())
+
+
+def listed(client: Client) -> list[str | None]:
+    blocklist = client.asks("get", f"<blocklist xmlns='{BLOCKING}'/>").first
+    assert blocklist is not None
+    return [one.get("jid") for one in blocklist.elements()]
+
+
+def pushed(heard: list[Element]) -> list[tuple[str, list[str | None]]]:
+    """Commands that clients were told, and the items of each."""
+    commands = [one.first for one in heard if one.get("type") == "set"]
+    return [(one.name, [item.get("jid") for item in one.elements()]) for one in commands if one is not None]
+
+
+THREE = "<{0} xmlns='urn:xmpp:blocking'><item jid='a@b'/><item jid='c@d'/><item jid='e@f'/></{0}>"
+
+
+@pytest.mark.parametrize("committed", [0, 1])
+async def test_what_is_stored_of_a_block_is_in_force_and_told(world: World, committed: int) -> None:
+    juliet = world.online(f"{JULIET}/chamber")
+    assert listed(juliet) == []
+    world.storage.hold()
+    juliet.says(f"<iq type='set' id='q'>{THREE.format('block')}</iq>")
+    world.storage.release(StorageFullError("disk full"), committed)
+    world.settle()
+    heard = juliet.hears()
+    assert condition(heard[-1]) == "resource-constraint"
+    assert pushed(heard) == ([("block", ["a@b"])] if committed else [])
+    assert listed(juliet) == list(world.run(world.storage.documents.all(JID.parse(JULIET), KIND)))
+
+
+@pytest.mark.parametrize("asked", [THREE.format("unblock"), f"<unblock xmlns='{BLOCKING}'/>"])
+@pytest.mark.parametrize("committed", [0, 1])
+async def test_what_is_stored_of_an_unblock_is_in_force_and_told(world: World, asked: str, committed: int) -> None:
+    juliet = world.online(f"{JULIET}/chamber")
+    juliet.asks("set", THREE.format("block"))
+    assert listed(juliet) == ["a@b", "c@d", "e@f"]
+    world.storage.hold()
+    juliet.says(f"<iq type='set' id='q'>{asked}</iq>")
+    world.storage.release(StorageFullError("disk full"), committed)
+    world.settle()
+    heard = juliet.hears()
+    assert condition(heard[-1]) == "resource-constraint"
+    assert pushed(heard) == ([("unblock", ["a@b"])] if committed else [])
+    assert listed(juliet) == list(world.run(world.storage.documents.all(JID.parse(JULIET), KIND)))
 
 
 def test_the_list_of_others_is_not_to_be_had(world: World) -> None:

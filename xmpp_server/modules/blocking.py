@@ -31,7 +31,7 @@ from xmpp_server.stanzas import iq as iqs
 from xmpp_server.stanzas import presence
 from xmpp_server.stanzas.delay import format_datetime
 from xmpp_server.stanzas.presence import PresenceType
-from xmpp_server.storage.api import Commit
+from xmpp_server.storage.api import Commit, StorageError
 from xmpp_server.xml.element import Element
 from xmpp_server.xml.namespaces import BLOCKING, BLOCKING_ERRORS
 from xmpp_server.xml.writer import serialize
@@ -123,7 +123,12 @@ class Blocking(Module):
         return _command("blocklist", self._jids(request.own).values())
 
     async def block(self, request: IqRequest) -> None:
-        """Block (§3.3), and keep what is reported (XEP-0377 §6)."""
+        """Block (§3.3), and keep what is reported (XEP-0377 §6).
+
+        Raises:
+            StorageError: Not all could be written; those that were are blocked, and clients are told of them.
+
+        """
         account = request.own
         items = {_address(item): item for item in request.payload.findall("item", BLOCKING)}
         if not items:
@@ -132,30 +137,45 @@ class Blocking(Module):
         if len(self._jids(account)) + len(new) > self.config.items:
             raise StanzaError(Condition.RESOURCE_CONSTRAINT, f"An account blocks at most {self.config.items} addresses")
         documents = self._host.storage.documents
+        failed = _Failed()
         if not account.anonymous:
-            await _all([documents.put(account.jid, KIND, jid, b"") for jid in new])
-        await self._report(account, items)
+            failed = await _done({jid: documents.put(account.jid, KIND, jid, b"") for jid in new})
+            new = [jid for jid in new if jid not in failed]
         watchers = self._watchers(account, new)
         for watcher in watchers:
             self._presence.withdraw(account, watcher)
         covered = BlockList(new)
         self._presence.withdraw_directed(account, lambda jid: covered.blocks(jid) and jid.bare != account.jid, watchers)
         self._set(account, [*self._jids(account).values(), *new])
-        self._push(account, _command("block", items))
+        blocked = {jid: item for jid, item in items.items() if jid not in failed}
+        if blocked:
+            self._push(account, _command("block", blocked))
+        await self._report(account, blocked)
+        failed.tell()
 
     async def unblock(self, request: IqRequest) -> None:
-        """Unblock some, or all (§3.4, §3.5)."""
+        """Unblock some, or all (§3.4, §3.5).
+
+        Raises:
+            StorageError: Not all could be written; those that were are unblocked, and clients are told of them.
+
+        """
         account = request.own
         asked = [_address(item) for item in request.payload.findall("item", BLOCKING)]
         gone = [jid for jid in asked or self._jids(account).values() if jid in self._jids(account)]
         documents = self._host.storage.documents
+        failed = _Failed()
         if not account.anonymous:
-            await _all([documents.remove(account.jid, KIND, jid) for jid in gone])
+            failed = await _done({jid: documents.remove(account.jid, KIND, jid) for jid in gone})
+        if failed:
+            asked = gone = [jid for jid in gone if jid not in failed]
         self._set(account, [jid for jid in self._jids(account).values() if jid not in gone])
         for watcher in {watcher.bare for watcher in self._watchers(account, gone)}:
             self._presence.reveal(account, watcher)
         self._look_again(account, gone)
-        self._push(account, _command("unblock", asked))
+        if gone or not failed:  # an empty list would say that nobody is blocked any more
+            self._push(account, _command("unblock", asked))
+        failed.tell()
 
     def _push(self, account: Account, command: Element) -> None:
         """Tell the sessions that have asked for the list (§3.3)."""
@@ -268,9 +288,24 @@ class Blocking(Module):
             self._interested.set(state.session, True)
 
 
-async def _all(commits: list[Commit]) -> None:
-    for commit in commits:
-        await commit
+class _Failed(dict[JID, StorageError]):
+    """What could not be written, and why."""
+
+    def tell(self) -> None:
+        """Raise the first error, if there is one."""
+        for error in self.values():
+            raise error
+
+
+async def _done(commits: Mapping[JID, Commit]) -> _Failed:
+    """Wait for all writes, whichever fail: what is in force is what is stored."""
+    failed = _Failed()
+    for jid, commit in commits.items():
+        try:
+            await commit
+        except StorageError as error:
+            failed[jid] = error
+    return failed
 
 
 def _command(name: str, jids: Iterable[JID]) -> Element:

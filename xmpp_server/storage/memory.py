@@ -107,11 +107,11 @@ class MemoryStorage:
         if self._tables.held is None:
             self._tables.held = []
 
-    def release(self, error: StorageError | None = None) -> None:
-        """Commit what was held back, or fail all of it with `error`; later writes commit at once again."""
+    def release(self, error: StorageError | None = None, committed: int = 0) -> None:
+        """Commit what was held back, or fail all but the first `committed` with `error`; later writes commit again."""
         held, self._tables.held = self._tables.held or [], None
-        for pending, action in held:
-            if error is None:
+        for number, (pending, action) in enumerate(held):
+            if error is None or number < committed:
                 _settle(pending, action)
             else:
                 pending.fail(error)
