@@ -5,7 +5,8 @@ from collections.abc import Awaitable
 import pytest
 
 from tests.world import World
-from xmpp_server.core.authentication import Backoff, Peer, StoredAccounts, new_record
+from xmpp_server.core.accounts import ABSENT_LIMIT
+from xmpp_server.core.authentication import Backoff, Peer, StoredAccounts
 from xmpp_server.errors import SaslCondition, SaslError
 from xmpp_server.jid import JID
 from xmpp_server.sasl.credentials import ScramKeys
@@ -34,7 +35,7 @@ def ask(world: World, answer: Answer | Awaitable[Answer]) -> Answer:
 @pytest.fixture
 def world() -> World:
     world = World()
-    world.storage.accounts.create(new_record(world.host, ROMEO, "secret", 10_000))
+    world.run(world.host.provisioning.create(ROMEO, "secret"))
     return world
 
 
@@ -55,6 +56,33 @@ def test_credentials_of_an_account_in_memory_need_no_wait(world: World, backend:
     assert isinstance(ask(world, backend.answer(query, PEER)), ScramKeys)
     assert isinstance(backend.answer(query, PEER), ScramKeys)
     assert backend.answer(CredentialsQuery("romeo", "unknown"), PEER) is None
+
+
+def test_unknown_names_are_answered_as_fast_as_known_ones(world: World, backend: StoredAccounts) -> None:
+    query = CredentialsQuery("nobody", "SHA-256")
+    assert ask(world, backend.answer(query, PEER)) is None
+    assert backend.answer(query, PEER) is None
+    world.run(world.host.provisioning.create(JID.parse("nobody@example.org"), "secret"))
+    assert isinstance(ask(world, backend.answer(query, PEER)), ScramKeys)
+    assert ask(world, backend.answer(PasswordQuery("nobody", "secret"), PEER)) is True
+
+
+def test_a_name_that_was_taken_while_it_was_looked_up_is_not_unknown(world: World) -> None:
+    juliet = JID.parse("juliet@example.org")
+
+    async def read_slowly(*_: object) -> None:
+        await world.host.provisioning.create(juliet, "secret")
+
+    world.storage.load_account = read_slowly  # type: ignore[method-assign, assignment]
+    assert world.run(world.host.accounts.load(juliet)) is None
+    assert not world.host.accounts.is_absent("juliet")
+
+
+def test_few_unknown_names_are_remembered(world: World, backend: StoredAccounts) -> None:
+    for number in range(ABSENT_LIMIT + 1):
+        ask(world, backend.answer(CredentialsQuery(f"nobody{number}", "SHA-256"), PEER))
+    assert not world.host.accounts.is_absent("nobody0")
+    assert world.host.accounts.is_absent("nobody1")
 
 
 def test_passwords(world: World, backend: StoredAccounts) -> None:
@@ -96,7 +124,7 @@ def test_certificates_name_accounts(
 def test_anonymous_names_cannot_be_guessed(world: World, backend: StoredAccounts) -> None:
     names = {ask(world, backend.answer(AnonymousQuery(), PEER)) for _ in range(5)}
     assert len(names) == 5
-    assert all(len(name) >= 20 for name in names)
+    assert all(isinstance(name, str) and len(name) >= 20 for name in names)
 
 
 def test_a_storage_that_fails_is_a_temporary_failure(world: World, backend: StoredAccounts) -> None:

@@ -174,7 +174,7 @@ class Administration:
         """Forget what a running server has read of an account whose import was under way."""
         accounts = self._hosts[jid.domainpart].accounts
         account = accounts.get(jid.localpart or "")
-        if account is not None and not account.sessions:
+        if account is None or not account.sessions:
             accounts.forget(jid.localpart or "")
 
     def _account(self, arguments: Mapping[str, object]) -> tuple[Host, JID]:

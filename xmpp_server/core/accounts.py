@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 #: How many accounts without a session stay in memory.
 IDLE_LIMIT = 10_000
+#: How many names are remembered that no account has.
+ABSENT_LIMIT = 10_000
 
 
 class Account:
@@ -68,6 +70,10 @@ class Accounts:
         #: By localpart: accounts with at least one session.
         self._active: dict[str, Account] = {}
         self._idle: OrderedDict[str, Account] = OrderedDict()
+        #: Names that storage was asked for in vain, the oldest first.
+        self._absent: OrderedDict[str, None] = OrderedDict()
+        #: How often `forget` was called: what was read before is not to be remembered.
+        self._forgotten = 0
         #: The kinds of documents that modules want with each account (see `storage.api`).
         self.document_kinds: set[str] = set()
 
@@ -86,10 +92,13 @@ class Accounts:
         assert localpart is not None  # noqa: S101 - accounts have one
         if found := self.get(localpart):
             return found
+        forgotten = self._forgotten
         loaded = await self._host.storage.load_account(jid, tuple(sorted(self.document_kinds)))
         if found := self.get(localpart):  # somebody was faster
             return found
         if loaded is None:
+            if forgotten == self._forgotten:
+                self._note_absent(localpart)
             return None
         account = Account(self._host, jid, loaded.record)
         account.roster = {str(item.jid): item for item in loaded.roster}
@@ -98,6 +107,18 @@ class Accounts:
         self._rest(localpart, account)
         self._host.hooks.account_loaded.fire(AccountLoaded(account, loaded.documents))
         return account
+
+    def is_absent(self, localpart: str) -> bool:
+        """Tell whether storage was asked for an account in vain lately.
+
+        For answers that must come as fast for unknown names as for accounts in memory (RFC 6120 §13.11).
+        """
+        return localpart in self._absent
+
+    def _note_absent(self, localpart: str) -> None:
+        self._absent[localpart] = None
+        while len(self._absent) > ABSENT_LIMIT:
+            self._absent.popitem(last=False)
 
     def add_anonymous(self, jid: JID) -> Account:
         """Make an account that lasts as long as its session."""
@@ -126,6 +147,8 @@ class Accounts:
             self._idle.popitem(last=False)
 
     def forget(self, localpart: str) -> None:
-        """Drop an account that is deleted or changed in storage by somebody else."""
+        """Drop what is known of an account that is made, deleted or changed in storage by somebody else."""
+        self._forgotten += 1
+        self._absent.pop(localpart, None)
         self._active.pop(localpart, None)
         self._idle.pop(localpart, None)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from xmpp_server.errors import SaslCondition, SaslError
 from xmpp_server.jid import JID
-from xmpp_server.sasl.credentials import derive_all, fake_keys, prepare_password, verify_password
+from xmpp_server.sasl.credentials import fake_keys, verify_password
 from xmpp_server.sasl.mechanism import (
     AnonymousQuery,
     Answer,
@@ -65,8 +65,11 @@ class StoredAccounts:
 
     def answer(self, query: Query, peer: Peer) -> Answer | Awaitable[Answer]:
         """Answer from memory where SCRAM asks for an account that is there, else from storage."""
-        if isinstance(query, CredentialsQuery) and (account := self._host.accounts.get(query.username)):
-            return _keys(account.record, query.hash_name)
+        if isinstance(query, CredentialsQuery):
+            if account := self._host.accounts.get(query.username):
+                return _keys(account.record, query.hash_name)
+            if self._host.accounts.is_absent(query.username):  # the time it takes must not tell who exists
+                return None
         return self._look_up(query, peer)
 
     async def _look_up(self, query: Query, peer: Peer) -> Answer:
@@ -82,6 +85,8 @@ class StoredAccounts:
             raise SaslError(SaslCondition.TEMPORARY_AUTH_FAILURE, "Try again later") from None
 
     async def _record(self, username: str) -> AccountRecord | None:
+        if self._host.accounts.is_absent(username):
+            return None
         account = await self._host.accounts.load(JID.of(username, self._host.name))
         return None if account is None else account.record
 
@@ -122,17 +127,6 @@ def _keys(record: AccountRecord | None, hash_name: str) -> Answer:
     if record is None or keys is None:
         return None
     return keys if record.enabled else Disabled(keys)
-
-
-def new_record(host: Host, jid: JID, password: str, iterations: int) -> AccountRecord:
-    """Make the record of a new account; takes CPU time: run it in a thread.
-
-    Raises:
-        PasswordError: The password cannot be one.
-
-    """
-    credentials = derive_all(prepare_password(password), iterations)
-    return AccountRecord(jid=jid, enabled=True, created=host.utcnow(), credentials=credentials)
 
 
 class Backoff:

@@ -87,6 +87,7 @@ class Provisioning:
         record = AccountRecord(jid=jid, enabled=True, created=self._host.utcnow(), credentials=credentials)
         if not await self._host.storage.accounts.create(record):
             raise AccountExistsError(f"{jid} exists already")
+        self._host.accounts.forget(localpart)
         if not is_held:
             await documents.put(self._host.jid, SKELETONS, shape, localpart.encode())
         log.info("account-created", account=str(jid))
