@@ -201,6 +201,12 @@ def test_no_client_pushes_into_a_roster(world: World, juliet: Client, sender: st
     assert juliet.hears() == []
 
 
+def test_results_without_contacts_reach_a_client(world: World, juliet: Client) -> None:  # §8.5.3.1
+    romeo = world.login("romeo@example.net/orchard")
+    romeo.says(f"<iq type='result' id='p' to='{juliet.jid}'>{QUERY}</iq>")
+    assert [(element.get("type"), element.get("from")) for element in juliet.hears()] == [("result", romeo.jid)]
+
+
 def test_other_requests_still_reach_a_client(world: World, juliet: Client) -> None:
     gateway = world.remote("gateway.example")
     exchange = "<x xmlns='http://jabber.org/protocol/rosterx'><item action='add' jid='a@b.c'/></x>"  # XEP-0144

@@ -34,13 +34,12 @@ from xmpp_server.jid import JID, JIDMalformed
 from xmpp_server.storage.api import RosterItem, StorageBusyError, StorageError, StorageFullError, Write
 from xmpp_server.xml.element import Element
 from xmpp_server.xml.namespaces import PRE_APPROVAL, ROSTER, ROSTER_VERSIONING
+from xmpp_server.xml.stanza import Stanza
 
 #: Makes a new item of the stored one (None: there is none); may raise StanzaError.
 Decide = Callable[[RosterItem | None], RosterItem | None]
 
 QUERY: Final = f"{ROSTER} query"
-#: Types of IQs by which a client learns of its roster.
-_TELLING: Final = frozenset((IqType.SET.value, IqType.RESULT.value))
 
 
 class RosterConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -290,13 +289,13 @@ class Roster(Module):
 
     @staticmethod
     def _keep_out(event: Inbound) -> bool:
-        """§2.1.6: take no push or result from others for a client; some would believe it.
+        """§2.1.6: take no push, and no result with contacts, from others for a client; some would believe it.
 
-        The answer is that of a resource that is not there, so that nobody learns which are.
+        The answer is that of a resource that is not there, so that nobody learns which are. Other results are
+        delivered as §8.5.3.1 demands.
         """
         stanza = event.stanza
-        telling = stanza.type in _TELLING and QUERY in stanza.children
-        if telling and event.to.is_full and stanza.sender != event.account.jid:
+        if QUERY in stanza.children and event.to.is_full and stanza.sender != event.account.jid and _tells(stanza):
             raise StanzaError(Condition.SERVICE_UNAVAILABLE)
         return False
 
@@ -326,6 +325,13 @@ class Roster(Module):
     def _features(features: list[Element]) -> None:
         features.append(Element("ver", ROSTER_VERSIONING))
         features.append(Element("sub", PRE_APPROVAL))
+
+
+def _tells(stanza: Stanza) -> bool:
+    """Tell whether a client could learn of contacts from an IQ with `<query/>`."""
+    if stanza.type == IqType.RESULT:
+        return any(list(query.elements()) for query in stanza.element.findall("query", ROSTER))
+    return stanza.type == IqType.SET
 
 
 def _check_owner(request: IqRequest) -> None:
