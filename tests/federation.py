@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import trustme
@@ -13,8 +12,6 @@ from tests.peers import PASSWORD, Address
 from tests.raw import HEADER, RawClient
 from xmpp_server.app.server import Server
 from xmpp_server.app.settings import S2S, Config, Listen, Storage, Tls
-from xmpp_server.core.authentication import new_record
-from xmpp_server.jid import JID
 
 
 def certificate(folder: Path, authority: trustme.CA, *names: str) -> Tls:
@@ -52,20 +49,6 @@ def settings(
         tls=tls or Tls(),
         s2s=s2s,
     )
-
-
-@contextlib.asynccontextmanager
-async def running(config: Config, *users: str) -> AsyncIterator[Server]:
-    """Start a server with some accounts, and stop it."""
-    server = Server(config)
-    await server.start()
-    try:
-        host = next(iter(server.hosts.values()))
-        for user in users:
-            await server.storage.accounts.create(new_record(host, JID.of(user, host.name), PASSWORD, 10_000))
-        yield server
-    finally:
-        await server.stop()
 
 
 def door(server: Server, name: str) -> str:

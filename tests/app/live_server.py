@@ -9,7 +9,6 @@ from pathlib import Path
 from tests.peers import PASSWORD, Address
 from xmpp_server.app.server import Server
 from xmpp_server.app.settings import Auth, Config, Limits, Listen, ModuleSettings, Storage, Timeouts, Tls
-from xmpp_server.core.authentication import new_record
 from xmpp_server.jid import JID
 
 DOORS = ("127.0.0.1:0",)
@@ -48,8 +47,7 @@ async def running(config: Config, *users: str) -> AsyncIterator[Server]:
     try:
         host = next(iter(server.hosts.values()))
         for user in users:
-            record = new_record(host, JID.of(user, host.name), PASSWORD, 10_000)
-            await server.storage.accounts.create(record)
+            await host.provisioning.create(JID.of(user, host.name), PASSWORD)
         yield server
     finally:
         await server.stop()

@@ -12,6 +12,7 @@ import pytest
 import trustme
 
 from tests import federation
+from tests.app.live_server import running
 from tests.net.conftest import settle
 from tests.peers import ServerProcess
 from tests.ports import free_ports
@@ -36,7 +37,7 @@ async def far(tmp_path: Path, authority: trustme.CA) -> AsyncIterator[Server]:
     tls = federation.certificate(tmp_path / "far", authority, FAR)
     rules = S2S(verify="certificate", trust=federation.trusted(tmp_path, authority))
     config = federation.settings(tmp_path / "far", FAR, rules, tls=tls)
-    async with federation.running(config, "juliet") as server:
+    async with running(config, "juliet") as server:
         yield server
 
 
@@ -137,7 +138,7 @@ async def test_what_the_server_of_the_recipient_has_acknowledged_survives_its_en
         S2S(verify="certificate", trust=trust, routes={"localhost": f"127.0.0.1:{port}"}),
         tls=federation.certificate(tmp_path / "far", authority, FAR),
     )
-    async with federation.running(config, "romeo") as server:
+    async with running(config, "romeo") as server:
         romeo = await federation.login(server, "romeo")
         errors: list[int] = []
         listening = asyncio.create_task(refusals(romeo, errors))

@@ -16,6 +16,7 @@ import pytest
 import trustme
 
 from tests import federation
+from tests.app.live_server import running
 from tests.federated_peers import DnsServer, Ejabberd, Peer, Prosody, need
 from tests.net.conftest import settle
 from tests.peers import PASSWORD
@@ -112,7 +113,7 @@ async def ours(
     listen = {"s2s": (f"{host}:{port}",), "s2s_tls": (f"{host}:{direct_port}",)}
     dns = Dns(nameservers=(f"127.0.0.1:{names.port}",))
     s2s = S2S(verify=s2s.verify, trust=s2s.trust, dane=s2s.dane, posh=s2s.posh, dns=dns)
-    async with federation.running(federation.settings(folder, domain, s2s, tls=tls, listen=listen), "romeo") as server:
+    async with running(federation.settings(folder, domain, s2s, tls=tls, listen=listen), "romeo") as server:
         try:
             yield server
         finally:

@@ -12,6 +12,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from tests import federation
+from tests.app.live_server import running
 from tests.federated_peers import DnsServer, Prosody, need
 from tests.interop.test_federation import KINDS, Site, chat, ours, peer_login
 from tests.net.test_s2s_proofs import own_certificate, says, tlsa, web_server
@@ -142,7 +143,7 @@ _{peer.s2s}._tcp.theirs TLSA {tlsa(theirs)}
     with unbound(tmp_path / "unbound", dns_port, zones):
         peer.start()
         try:
-            async with federation.running(config, "romeo") as server:
+            async with running(config, "romeo") as server:
                 romeo, juliet = await federation.login(server, "romeo"), await peer_login(peer)
                 await chat(juliet, romeo, "hi")  # Prosody holds against TLSA only where it connects itself
                 await chat(romeo, juliet, "hello")

@@ -11,6 +11,7 @@ import pytest
 import trustme
 
 from tests import federation
+from tests.app.live_server import running
 from tests.net.conftest import settle
 from tests.ports import free_ports
 from tests.raw import CLIENT, RawClient, abort_all
@@ -44,7 +45,7 @@ async def pair(tmp_path: Path, first: S2S, second: S2S, **tls: object) -> AsyncI
                 tls=tls.get(domain),
                 listen={"s2s": (f"127.0.0.1:{port}",)},
             )
-            servers.append(await stack.enter_async_context(federation.running(config, "romeo", "juliet")))
+            servers.append(await stack.enter_async_context(running(config, "romeo", "juliet")))
         stack.push_async_callback(abort_all)
         yield servers[0], servers[1]
 
@@ -265,7 +266,7 @@ async def lonely(tmp_path: Path, **routes: str) -> AsyncIterator[tuple[Server, R
     settings = S2S(
         routes={f"{name}.test": address for name, address in routes.items()}, dns=Dns(nameservers=("127.0.0.1:1",))
     )
-    async with federation.running(federation.settings(tmp_path, A, settings), "romeo") as server:
+    async with running(federation.settings(tmp_path, A, settings), "romeo") as server:
         romeo = await federation.login(server, "romeo")
         try:
             yield server, romeo
@@ -340,7 +341,7 @@ async def test_a_peer_that_floods_claims(tmp_path, monkeypatch):
 
 async def test_blocked_domains_are_not_written_to(tmp_path):
     s2s_settings = S2S(block=("*.evil.test",), routes={})
-    async with federation.running(federation.settings(tmp_path, A, s2s_settings), "romeo") as server:
+    async with running(federation.settings(tmp_path, A, s2s_settings), "romeo") as server:
         romeo = await federation.login(server, "romeo")
         assert await bounce(romeo, "x.evil.test") == "not-allowed"
         await abort_all()

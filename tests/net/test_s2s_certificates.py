@@ -13,6 +13,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from tests import federation
+from tests.app import live_server
 from tests.net.authority import CLIENT, CODE, SERVER, Authority, name, other, pem
 from xmpp_server.app.server import Server
 from xmpp_server.app.settings import S2S
@@ -35,7 +36,7 @@ async def server(tmp_path: Path, authority: Authority) -> AsyncIterator[Server]:
     trust = tmp_path / "ca.pem"
     trust.write_bytes(authority.certificate.public_bytes(Encoding.PEM))
     config = federation.settings(tmp_path, OURS, S2S(trust=str(trust)))
-    async with federation.running(config) as running:
+    async with live_server.running(config) as running:
         yield running
 
 

@@ -18,6 +18,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from tests import federation
+from tests.app.live_server import running
 from tests.federated_peers import DnsServer
 from tests.ports import free_ports
 from tests.raw import CLIENT, RawClient, abort_all
@@ -89,7 +90,7 @@ async def two(tmp_path: Path, names: DnsServer, s2s: S2S, *, direct: bool = Fals
                 dns=Dns(nameservers=(f"127.0.0.1:{names.port}",)),
             )
             config = federation.settings(tmp_path / domain, domain, own, tls=tls, listen={door: (f"{host}:{port}",)})
-            made.servers[domain] = await stack.enter_async_context(federation.running(config, "romeo", "juliet"))
+            made.servers[domain] = await stack.enter_async_context(running(config, "romeo", "juliet"))
         stack.push_async_callback(abort_all)
         yield made
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests import federation
+from tests.app.live_server import running
 from tests.net.conftest import settle
 from tests.ports import free_ports
 from tests.raw import CLIENT, RawClient, abort_all
@@ -32,7 +33,7 @@ async def three(tmp_path: Path, limit: S2S = LIMIT) -> AsyncIterator[dict[str, S
             own = limit if domain == SLOWING else S2S(bytes_per_s=0, stanzas_per_s=0)
             s2s = S2S(routes=routes, bytes_per_s=own.bytes_per_s, stanzas_per_s=own.stanzas_per_s)
             config = federation.settings(tmp_path / domain, domain, s2s, listen={"s2s": (f"127.0.0.1:{port}",)})
-            servers[domain] = await stack.enter_async_context(federation.running(config, "romeo"))
+            servers[domain] = await stack.enter_async_context(running(config, "romeo"))
         stack.push_async_callback(abort_all)
         yield servers
 

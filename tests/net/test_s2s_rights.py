@@ -11,6 +11,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from tests import federation
+from tests.app.live_server import running
 from tests.net.conftest import settle
 from tests.ports import free_ports
 from tests.raw import CLIENT, RawClient, abort_all
@@ -42,7 +43,7 @@ async def two(tmp_path: Path, *local_only: str) -> AsyncIterator[Two]:
     async with contextlib.AsyncExitStack() as stack:
         servers = [
             await stack.enter_async_context(
-                federation.running(
+                running(
                     federation.settings(
                         tmp_path / domain,
                         domain,
