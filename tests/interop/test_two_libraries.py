@@ -129,6 +129,28 @@ async def test_roster_versioning(slix: NewSlix, server: ServerProcess, users: Us
         assert "Love" in ET.tostring(answer, "unicode")
 
 
+async def test_who_comes_back_learns_what_has_changed(slix: NewSlix, server: ServerProcess, users: Users) -> None:
+    romeo, tablet = await slix(users[0]), await slix(users[0], "tablet")
+    friends = [JID(f"friend-{number}@example.org") for number in range(8)]
+    for friend in friends:
+        romeo.update_roster(friend, name="Friend")
+    await romeo.settle()
+    await romeo.offline()
+    tablet.update_roster(friends[0], name="Mercutio")
+    tablet.del_roster_item(friends[1])
+    await tablet.settle()
+    async with logged_in(server.c2s_tls, users[0]) as other:
+        version = romeo.client_roster.version
+        answer = await other.iq(f"<iq type='get' id='roster'><query xmlns='jabber:iq:roster' ver='{version}'/></iq>")
+        assert len(answer) == 0, "nor does the library get the whole roster"
+    await romeo.online(server.c2s)
+    await romeo.settle()
+    assert romeo.client_roster[friends[0]]["name"] == "Mercutio"
+    assert [romeo.client_roster.has_jid(friend) for friend in friends[:3]] == [True, False, True]
+    assert romeo.client_roster[friends[2]]["name"] == "Friend"
+    assert romeo.client_roster.version == tablet.client_roster.version
+
+
 async def test_blocking(slix: NewSlix, aio: NewAio, users: Users) -> None:
     romeo = await slix(users[0])
     juliet = await aio(users[1])
