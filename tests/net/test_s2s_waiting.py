@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -12,11 +14,14 @@ from tests import federation
 from tests.net.conftest import settle
 from tests.net.test_s2s import A, B, TarPit, bounce, bounced, chat, lonely, pair
 from tests.raw import CLIENT as CLIENT_TAG
-from tests.raw import SM
+from tests.raw import SM, RawClient
+from xmpp_server.app.server import Server
 from xmpp_server.app.settings import S2S
 from xmpp_server.jid import JID
 from xmpp_server.net import s2s, s2s_acknowledgement, s2s_lane
+from xmpp_server.net.connection import Connection
 from xmpp_server.net.s2s_acknowledgement import Acknowledgements
+from xmpp_server.net.s2s_link import Link
 from xmpp_server.stanzas import message
 from xmpp_server.streams.events import Ended
 
@@ -69,120 +74,116 @@ async def test_there_is_an_end_to_how_many_servers_are_connected_to(
         assert [await bounced(romeo, id_) for id_ in "bc"] == ["remote-server-timeout"] * 2
 
 
+@dataclass
+class Linked:
+    """Romeo's server with its end of the link; Juliet, and her server's end of it."""
+
+    romeo: RawClient
+    juliet: RawClient
+    server: Server
+    link: Link
+    peer: Link
+
+    @property
+    def federation(self) -> s2s.Federation:
+        assert self.server.federating is not None
+        return self.server.federating.federation
+
+    @property
+    def wire(self) -> Connection:
+        """Juliet's server's connection: while it is paused, nothing is read or acknowledged."""
+        assert self.peer._connection is not None
+        return self.peer._connection
+
+    def say(self, *idents: str) -> None:
+        for ident in idents:
+            self.romeo.send(f"<message to='{self.juliet.jid}' id='{ident}' type='chat'><body>?</body></message>")
+
+    async def heard(self, count: int) -> list[str | None]:
+        """Wait for the next messages to Juliet; return their ids."""
+        return [
+            (await self.juliet.until(lambda one: one.tag == CLIENT_TAG + "message")).get("id") for _ in range(count)
+        ]
+
+
 @pytest.fixture
-def certificates(tmp_path: Path) -> dict[str, object]:
-    """Of one authority, for both servers; and what makes them trust it."""
+async def linked(tmp_path: Path) -> AsyncIterator[Linked]:
+    """Two servers with certificates of one authority; a message has gone over, and is acknowledged."""
     authority = trustme.CA(key_type=trustme.KeyType.ECDSA)
-    made = {domain: federation.certificate(tmp_path / domain, authority, domain) for domain in (A, B)}
-    return {"trust": federation.trusted(tmp_path, authority), **made}
+    tls = {domain: federation.certificate(tmp_path / domain, authority, domain) for domain in (A, B)}
+    either = S2S(trust=federation.trusted(tmp_path, authority))
+    async with pair(tmp_path, either, either, **tls) as (first, second):
+        romeo, juliet = await federation.login(first, "romeo"), await federation.login(second, "juliet")
+        await chat(romeo, juliet, "before")
+        assert first.federating is not None
+        assert second.federating is not None
+        [link], [peer] = first.federating.federation.links, second.federating.federation.links
+        await settle(lambda: not link.unacknowledged)
+        yield Linked(romeo, juliet, first, link, peer)
 
 
 async def test_what_a_lost_link_has_not_brought_over_comes_first(
-    tmp_path: Path, certificates: dict[str, object], monkeypatch: pytest.MonkeyPatch
+    linked: Linked, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """RFC 6120 §10.1: between the end of the stream and that of the connection, senders go on."""
     monkeypatch.setattr(s2s_lane, "PROVED_S", 0.0)
-    either = S2S(trust=str(certificates.pop("trust")))
-    async with pair(tmp_path, either, either, **certificates) as (first, second):
-        romeo, juliet = await federation.login(first, "romeo"), await federation.login(second, "juliet")
-        await chat(romeo, juliet, "before")
-        assert first.federating is not None
-        assert second.federating is not None
-        ours = first.federating.federation
-        [link], [peer] = ours.links, second.federating.federation.links
-        await settle(lambda: not link.unacknowledged)
-        assert peer._connection is not None
-        peer._connection.pause()
-        addresses = JID.parse(romeo.jid), JID.parse(juliet.jid)
-        ours.route(message.build(*addresses, id="old"))
-        assert link.unacknowledged == 1
-        link.stream.lost()
-        link._ended(Ended(None))
-        ours.route(message.build(*addresses, id="new"))
-        peer.abort()
-        heard = [await juliet.until(lambda element: element.tag == CLIENT_TAG + "message") for _ in range(2)]
-        assert [one.get("id") for one in heard] == ["old", "new"]
+    linked.wire.pause()
+    addresses = JID.parse(linked.romeo.jid), JID.parse(linked.juliet.jid)
+    linked.federation.route(message.build(*addresses, id="old"))
+    assert linked.link.unacknowledged == 1
+    linked.link.stream.lost()
+    linked.link._ended(Ended(None))
+    linked.federation.route(message.build(*addresses, id="new"))
+    linked.peer.abort()
+    assert await linked.heard(2) == ["old", "new"]
 
 
-async def test_what_is_not_acknowledged_is_bounded(
-    tmp_path: Path, certificates: dict[str, object], monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_what_is_not_acknowledged_is_bounded(linked: Linked, monkeypatch: pytest.MonkeyPatch) -> None:
     """A server that falls behind, because it slows us down for example, keeps its link; senders are told."""
     monkeypatch.setattr(s2s_acknowledgement, "UNACKNOWLEDGED", 3)
-    either = S2S(trust=str(certificates.pop("trust")))
-    async with pair(tmp_path, either, either, **certificates) as (first, second):
-        romeo, juliet = await federation.login(first, "romeo"), await federation.login(second, "juliet")
-        await chat(romeo, juliet, "before")
-        assert first.federating is not None
-        assert second.federating is not None
-        [link], [peer] = first.federating.federation.links, second.federating.federation.links
-        await settle(lambda: not link.unacknowledged)
-        assert peer._connection is not None
-        peer._connection.pause()
-        for number in range(5):
-            romeo.send(f"<message to='{juliet.jid}' id='{number}'><body>?</body></message>")
-        assert [await bounced(romeo, str(number)) for number in (3, 4)] == ["resource-constraint"] * 2
-        assert link.unacknowledged == 3
-        peer._connection.resume()
-        heard = [await juliet.until(lambda element: element.tag == CLIENT_TAG + "message") for _ in range(3)]
-        assert [one.get("id") for one in heard] == ["0", "1", "2"]
-        await chat(romeo, juliet, "it goes on")
+    linked.wire.pause()
+    linked.say("0", "1", "2", "3", "4")
+    assert [await bounced(linked.romeo, ident) for ident in ("3", "4")] == ["resource-constraint"] * 2
+    assert linked.link.unacknowledged == 3
+    linked.wire.resume()
+    assert await linked.heard(3) == ["0", "1", "2"]
+    await chat(linked.romeo, linked.juliet, "it goes on")
 
 
-async def test_what_a_peer_has_not_acknowledged_is_not_acknowledged_here(
-    tmp_path: Path, certificates: dict[str, object], monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_what_a_peer_has_not_acknowledged_is_not_acknowledged_here(linked: Linked) -> None:
     """docs/acknowledgement.md: before that a crash could lose it; errors come before the answer that covers them."""
-    either = S2S(trust=str(certificates.pop("trust")))
-    async with pair(tmp_path, either, either, **certificates) as (first, second):
-        romeo, juliet = await federation.login(first, "romeo"), await federation.login(second, "juliet")
-        await chat(romeo, juliet, "before")
-        assert first.federating is not None
-        assert second.federating is not None
-        [link], [peer] = first.federating.federation.links, second.federating.federation.links
-        await settle(lambda: not link.unacknowledged)
-        await romeo.enable()
-        assert peer._connection is not None
-        peer._connection.pause()
-        romeo.send(f"<message to='{juliet.jid}' id='m' type='chat'><body>?</body></message>")
-        romeo.request()
-        romeo.send("<iq type='get' id='p' to='a.test'><ping xmlns='urn:xmpp:ping'/></iq>")
-        assert (await romeo.read()).get("id") == "p", "acknowledged before the peer had it"
-        peer._connection.resume()
-        assert (await juliet.until(lambda element: element.tag == CLIENT_TAG + "message")).get("id") == "m"
-        assert (await romeo.until(lambda element: element.tag == SM + "a")).get("h") == "2"
-        peer._connection.pause()
-        romeo.send(f"<message to='{juliet.jid}' id='n' type='chat'><body>?</body></message>")
-        romeo.request()
-        await settle(lambda: link.unacknowledged == 1)
-        link.since = first.runtime.now()  # it has not worked for long
-        peer.abort()
-        heard = [await romeo.until(lambda one: one.get("id") == "n" or one.tag == SM + "a") for _ in range(2)]
-        assert [(one.get("type"), one.get("h")) for one in heard] == [("error", None), (None, "3")]
+    romeo = linked.romeo
+    await romeo.enable()
+    linked.wire.pause()
+    linked.say("m")
+    romeo.request()
+    romeo.send("<iq type='get' id='p' to='a.test'><ping xmlns='urn:xmpp:ping'/></iq>")
+    assert (await romeo.read()).get("id") == "p", "acknowledged before the peer had it"
+    linked.wire.resume()
+    assert await linked.heard(1) == ["m"]
+    assert (await romeo.until(lambda element: element.tag == SM + "a")).get("h") == "2"
+    linked.wire.pause()
+    linked.say("n")
+    romeo.request()
+    await settle(lambda: linked.link.unacknowledged == 1)
+    linked.link.since = linked.server.runtime.now()  # it has not worked for long
+    linked.peer.abort()
+    answers = [await romeo.until(lambda one: one.get("id") == "n" or one.tag == SM + "a") for _ in range(2)]
+    assert [(one.get("type"), one.get("h")) for one in answers] == [("error", None), (None, "3")]
 
 
 @pytest.mark.parametrize("closing", ["peer", "ours"])
 async def test_what_is_safe_is_acknowledged_before_a_stream_ends(
-    tmp_path: Path, certificates: dict[str, object], monkeypatch: pytest.MonkeyPatch, closing: str
+    linked: Linked, monkeypatch: pytest.MonkeyPatch, closing: str
 ) -> None:
     """XEP-0198 §4: so that it is not sent again, whoever ends the stream in good order."""
     monkeypatch.setattr(s2s_lane, "PROVED_S", 0.0)
-    either = S2S(trust=str(certificates.pop("trust")))
-    async with pair(tmp_path, either, either, **certificates) as (first, second):
-        romeo, juliet = await federation.login(first, "romeo"), await federation.login(second, "juliet")
-        await chat(romeo, juliet, "before")
-        assert first.federating is not None
-        assert second.federating is not None
-        [link], [peer] = first.federating.federation.links, second.federating.federation.links
-        await settle(lambda: not link.unacknowledged)
-        assert peer._acknowledgements is not None
-        with monkeypatch.context() as patch:  # the peer answers no request
-            patch.setattr(Acknowledgements, "take", lambda self, element, now: None)
-            for number in range(3):
-                romeo.send(f"<message to='{juliet.jid}' id='{number}'><body>?</body></message>")
-            heard = [await juliet.until(lambda element: element.tag == CLIENT_TAG + "message") for _ in range(3)]
-        assert [one.get("id") for one in heard] == ["0", "1", "2"]
-        assert link.unacknowledged == 3
-        (peer if closing == "peer" else link).close(None)
-        await settle(lambda: link not in first.federating.federation.links)
-        await chat(romeo, juliet, "after")  # and nothing before it
+    assert linked.peer._acknowledgements is not None
+    with monkeypatch.context() as patch:  # the peer answers no request
+        patch.setattr(Acknowledgements, "take", lambda self, element, now: None)
+        linked.say("0", "1", "2")
+        assert await linked.heard(3) == ["0", "1", "2"]
+    assert linked.link.unacknowledged == 3
+    (linked.peer if closing == "peer" else linked.link).close(None)
+    await settle(lambda: linked.link not in linked.federation.links)
+    await chat(linked.romeo, linked.juliet, "after")  # and nothing before it
