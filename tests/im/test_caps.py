@@ -3,7 +3,7 @@
 import pytest
 
 from tests.world import Client, World
-from xmpp_server.im.caps import CACHE, CACHED_BYTES, TIMEOUT_S, Caps, CapsChange
+from xmpp_server.im.caps import CACHE, CACHED_BYTES, QUESTIONS, TIMEOUT_S, Caps, CapsChange
 from xmpp_server.im.caps_hash import Capabilities
 from xmpp_server.im.delivery import Delivery
 from xmpp_server.im.presence import Presence
@@ -56,6 +56,22 @@ def test_a_client_is_asked_in_the_name_of_its_account(world: World, caps: Caps) 
     assert MUC in found
     romeo.says(presence(more="<show>away</show>"))
     assert questions(romeo) == []
+
+
+def test_who_announces_ever_new_hashes_is_asked_a_few_times(world: World, caps: Caps) -> None:
+    """Each open question takes memory until it is answered, or for half a minute."""
+    romeo = world.login("romeo@example.org/home")
+    for number in range(QUESTIONS):
+        romeo.says(presence(ver=f"{number}"))
+    asked = questions(romeo)
+    assert len(asked) == QUESTIONS
+    romeo.says(presence())
+    assert questions(romeo) == []
+    answer(romeo, asked[0])
+    romeo.says(presence(node="http://other.test"))
+    [question] = questions(romeo)
+    answer(romeo, question)
+    assert caps.of(romeo.session) is not None
 
 
 def test_one_question_for_each_hash(world: World, caps: Caps) -> None:

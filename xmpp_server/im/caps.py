@@ -24,6 +24,8 @@ _NS: Final = CAPS.encode()
 CACHE: Final = 1000
 CACHED_BYTES: Final = 16_384
 TIMEOUT_S: Final = 30.0
+#: How many questions of a session may be open; what it announces while there are more is not asked about.
+QUESTIONS: Final = 8
 
 log = structlog.get_logger()
 
@@ -75,6 +77,7 @@ class Caps(Module):
         #: A session's capabilities are known, or others than before.
         self.changed: Notify[CapsChange] = Notify()
         self._state: Slot[_State | None] = Slot("caps", lambda: None)
+        self._questions: Slot[int] = Slot("caps-questions", int)
         #: By (hash, ver); only what was verified.
         self._known: OrderedDict[tuple[str, str], Capabilities] = OrderedDict()
         #: The sessions that have announced a hash about which somebody is being asked, in their order.
@@ -108,7 +111,7 @@ class Caps(Module):
             self._known.move_to_end(key)
             new.capabilities = self._known[key]
         self._tell(session, state.capabilities if state is not None else None, new.capabilities)
-        if new.capabilities is not None:
+        if new.capabilities is not None or self._questions.get(session) >= QUESTIONS:
             return
         if not announced.is_provable:
             self._ask(session, announced)
@@ -127,9 +130,11 @@ class Caps(Module):
         """Ask in the name of the account, whom its client answers."""
         query = Element("query", DISCO_INFO, {"node": f"{announced.node}#{announced.ver}"})
         on_reply = partial(self._replied, session, announced)
+        self._questions.set(session, self._questions.get(session) + 1)
         self._host.iqs.ask(session, session.account.jid, IqType.GET, query, on_reply, TIMEOUT_S)
 
     def _replied(self, session: Session, announced: Announced, reply: Stanza | None) -> None:
+        self._questions.set(session, self._questions.get(session) - 1)
         query = None
         if reply is not None and reply.type == "result" and ANSWER in reply.children:
             query = reply.element.find("query", DISCO_INFO)
