@@ -1,12 +1,14 @@
 """XEP-0160, and the messages that a session under XEP-0198 leaves behind."""
 
+from collections.abc import Callable
+
 import pytest
 
 from tests.world import START, Client, World
 from xmpp_server.core.hooks import PresenceChange
 from xmpp_server.core.host import Limits
 from xmpp_server.im.delivery import Delivery
-from xmpp_server.im.offline import Offline, keeping
+from xmpp_server.im.offline import GIVE_UP_S, RETRY_S, Offline, keeping
 from xmpp_server.jid import JID
 from xmpp_server.modules.stable_ids import StableIds
 from xmpp_server.modules.stream_management import StreamManagementModule
@@ -399,6 +401,103 @@ async def test_a_failed_write_that_nobody_misses_is_no_error(world: World) -> No
     world.release(StorageFullError("no space"))
     assert romeo.hears() == []
     assert juliet.account.offline_count == 0
+
+
+def unwritten(world: World) -> tuple[Client, Client]:
+    """A message for a lost session that the store has just refused; nobody has been told anything."""
+    romeo, juliet = world.login("romeo@example.org/home"), world.login("juliet@example.org/balcony")
+    come(juliet)
+    for client in (romeo, juliet):
+        enable_sm(client)
+    juliet.drops()
+    refused(world, lambda: romeo.says(CHAT.format(to=JULIET, id="m"), "<r xmlns='urn:xmpp:sm:3'/>"))
+    assert romeo.hears() == []
+    return romeo, juliet
+
+
+def refused(world: World, action: Callable[[], None]) -> None:
+    """Do something while the store takes nothing."""
+    world.storage.hold()
+    action()
+    world.release(StorageFullError("no space"))
+
+
+def names(client: Client) -> list[str]:
+    """What a client has heard: errors for messages, and that the server has its first stanza."""
+    heard = [one for one in client.hears() if one.name == "message" or (one.name, one.get("h")) == ("a", "1")]
+    return [one.name if one.name == "a" else f"{one.get('type')} {one.get('id')}" for one in heard]
+
+
+async def test_no_error_for_what_a_lost_session_still_gets(world: World) -> None:
+    romeo, juliet = unwritten(world)
+    juliet.resumes()
+    assert bodies(juliet.hears()) == ["m"]
+    assert names(romeo) == []
+    juliet.says("<a xmlns='urn:xmpp:sm:3' h='1'/>")
+    assert names(romeo) == ["a"]
+    assert (stored(world), juliet.account.offline_count) == ([], 0)
+
+
+async def test_what_could_not_be_written_is_tried_again(world: World) -> None:
+    romeo, juliet = unwritten(world)
+    refused(world, lambda: world.passes(RETRY_S))
+    assert (names(romeo), stored(world)) == ([], [])
+    world.passes(RETRY_S)
+    assert names(romeo) == ["a"]
+    assert (stored(world), juliet.account.offline_count) == (["m"], 1)
+    juliet.resumes()
+    juliet.says("<a xmlns='urn:xmpp:sm:3' h='1'/>")
+    assert (stored(world), juliet.account.offline_count) == ([], 0)
+
+
+async def test_what_could_not_be_written_is_written_when_its_session_ends(world: World) -> None:
+    romeo, juliet = unwritten(world)
+    juliet.leaves()
+    assert names(romeo) == ["a"]
+    assert (stored(world), juliet.account.offline_count) == (["m"], 1)
+
+
+async def test_its_sender_is_told_when_nobody_has_it_any_more(world: World) -> None:
+    romeo, juliet = unwritten(world)
+    refused(world, juliet.leaves)
+    assert names(romeo) == ["error m", "a"]
+    assert (stored(world), juliet.account.offline_count) == ([], 0)
+
+
+async def test_its_sender_is_told_after_a_while(world: World) -> None:
+    romeo, juliet = unwritten(world)
+    for _ in range(int(GIVE_UP_S / RETRY_S) - 1):
+        refused(world, lambda: world.passes(RETRY_S))
+    assert names(romeo) == []
+    refused(world, lambda: world.passes(RETRY_S))
+    assert names(romeo) == ["error m", "a"]
+    assert juliet.account.offline_count == 0
+
+
+async def test_its_sender_is_told_when_the_server_stops(world: World) -> None:
+    romeo, juliet = unwritten(world)
+    world.host.hooks.stopping.fire(None)
+    refused(world, juliet.session.suspend)
+    assert names(romeo) == ["error m", "a"]
+
+
+async def test_it_goes_to_another_session_that_comes(world: World) -> None:
+    romeo, juliet = unwritten(world)
+    world.passes(1)
+    chamber = world.login("juliet@example.org/chamber")
+    come(chamber)
+    assert chamber.hears() == []
+    juliet.leaves()
+    assert bodies(chamber.hears()) == ["m"]
+    assert names(romeo) == ["a"]
+    assert (stored(world), chamber.account.offline_count) == ([], 0)
+
+
+async def test_it_is_forgotten_with_its_account(world: World) -> None:
+    romeo, _ = unwritten(world)
+    world.run(world.host.provisioning.delete(JID.parse(JULIET)))
+    assert names(romeo)[-1:] == ["a"]
+    world.passes(RETRY_S)
 
 
 async def test_who_comes_while_a_message_is_written_gets_it(world: World) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from functools import partial
 
 import structlog
 
@@ -16,10 +17,10 @@ from xmpp_server.errors import Condition, StanzaError
 from xmpp_server.im.backlog import Backlog
 from xmpp_server.im.caught_up import CaughtUp
 from xmpp_server.im.delivery import CHAT, NORMAL, Fate, message_type, unmatched_fate
-from xmpp_server.im.under_way import Rows
+from xmpp_server.im.under_way import Kept, Rows
 from xmpp_server.jid import JID
 from xmpp_server.stanzas.delay import Delay
-from xmpp_server.storage.api import OfflineMessage, StorageError, Write
+from xmpp_server.storage.api import OfflineMessage, StorageError, StorageFailedError, Write
 from xmpp_server.xml.namespaces import CARBONS, CHAT_STATES, CLIENT, DELAY, HINTS, MAM, SID
 from xmpp_server.xml.parser import parse
 from xmpp_server.xml.stanza import Receipt, Stanza
@@ -37,6 +38,9 @@ PAGE = 100
 #: No more is written to a connection while so much waits there for its reader: a full one is closed.
 UNREAD_BYTES = 262_144
 UNREAD_PAUSE_S = 0.1
+#: What a session has in its queue, and the store does not take, is tried again; then its sender is told.
+RETRY_S = 5.0
+GIVE_UP_S = 60.0
 
 log = structlog.get_logger()
 
@@ -73,10 +77,12 @@ class Offline(Module):
         """Take what delivery leaves over, and become the host's keeper."""
         self._host = host
         self._rows: Slot[Rows] = Slot("offline-rows", Rows)
+        self._give_up_s = GIVE_UP_S
         self.caught_up = CaughtUp()
         host.hooks.message_in.add(self.store, Order.FALLBACK)
         host.hooks.presence_changed.add(self.on_presence)
         host.hooks.session_ended.add(self._ended)
+        host.hooks.stopping.add(self._stopping)
         host.keeper = self
 
     def store(self, event: Inbound) -> bool:
@@ -104,21 +110,39 @@ class Offline(Module):
     def _append(self, account: Account, message: OfflineMessage, stanza: Stanza, receipt: Receipt | None) -> None:
         """Write a message; its sender's receipt is released when it is committed, or the sender told that it is not."""
         account.offline_count += 1
+        self._write(account, Kept(message, stanza, receipt, self._host.now()))
+
+    def _write(self, account: Account, kept: Kept) -> None:
         rows = self._rows.get(account)
-        ident = message.id
-        write = self._host.storage.offline.append(account.jid, message)
+        ident = kept.message.id
 
         def done(commit: Write[None]) -> None:
             error = commit.exception()
             if ident not in rows.gone:  # else a client has it meanwhile, and the row is not missed
                 if error is None:
                     self._stored(account, rows, ident)
+                elif ident in rows.holders and self._is_worth_another_try(kept, error):
+                    rows.unwritten[ident] = kept
+                    self._host.runtime.schedule(RETRY_S, partial(self._write_again, account, ident))
+                    return
                 else:
-                    self._not_stored(account, rows, ident, stanza, error)
-            if receipt is not None:
-                receipt.release()
+                    self._not_stored(account, rows, ident, kept.stanza, error)
+            kept.release()
 
-        write.add_done_callback(done)
+        self._host.storage.offline.append(account.jid, kept.message).add_done_callback(done)
+
+    def _is_worth_another_try(self, kept: Kept, error: BaseException) -> bool:
+        """Tell whether to wait: the client may yet take the message, of which its sender would be told an error."""
+        return self._host.now() - kept.since < self._give_up_s and not isinstance(error, StorageFailedError)
+
+    def _write_again(self, account: Account, ident: str) -> None:
+        kept = self._rows.get(account).unwritten.pop(ident, None)
+        if kept is not None:
+            self._write(account, kept)
+
+    def _stopping(self, _: None) -> None:
+        """Nobody is there to try again later."""
+        self._give_up_s = 0.0
 
     def _stored(self, account: Account, rows: Rows, ident: str) -> None:
         """Give a new row to somebody who has come before it could be found in the store."""
@@ -137,11 +161,20 @@ class Offline(Module):
 
     def _remove(self, account: Account, idents: list[str]) -> None:
         account.offline_count = max(0, account.offline_count - len(idents))
+        rows = self._rows.get(account)
+        for ident in idents:
+            self._need_not_write(rows, ident)
         if not account.deleted:
-            gone = self._rows.get(account).gone
+            gone = rows.gone
             gone.update(idents)
             write = self._host.storage.offline.remove(account.jid, idents)
             write.add_done_callback(lambda _: gone.difference_update(idents))
+
+    @staticmethod
+    def _need_not_write(rows: Rows, ident: str) -> None:
+        kept = rows.unwritten.pop(ident, None)
+        if kept is not None:
+            kept.release()
 
     # What the kernel asks of its keeper (`core.keeper`).
 
@@ -156,6 +189,8 @@ class Offline(Module):
                     self._append(account, message, item.stanza, item.receipt)
                     item.receipt = None
                 # Else another session of the account has it as well, and its row is on the way.
+        elif item.stored_id is not None:
+            self._write_again(account, item.stored_id)
         if item.receipt is not None:
             item.receipt.release()
             item.receipt = None
@@ -198,6 +233,7 @@ class Offline(Module):
             return  # a client has it already, or another session will see to it
         if account.deleted or stanza.sender == account.jid:
             if ident is not None:  # a page of the archive: the message that is in it is stored still
+                self._need_not_write(rows, ident)
                 self._host.soon(lambda: self._begin_with_anybody(account))
             return
         others = account.available
