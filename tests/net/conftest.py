@@ -11,10 +11,13 @@ import pytest
 import trustme
 
 from tests.federated_peers import DnsServer
+from xmpp_server.app.server import Server
+from xmpp_server.core.iq import IqRequest, To
 from xmpp_server.net.certificates import KeyPair, load_key_pair
 from xmpp_server.net.connection import Connection
 from xmpp_server.net.loop_io import LoopIO
 from xmpp_server.net.tls import TlsServer
+from xmpp_server.stanzas.iq import IqType
 
 
 class Recorder:
@@ -164,3 +167,18 @@ def trusting(authority: trustme.CA) -> ssl.SSLContext:
     context = ssl.create_default_context()
     authority.configure_trust(context)
     return context
+
+
+class Slow:
+    """A request to the server that is answered when the test wants."""
+
+    REQUEST = "<iq type='set' id='slow' to='localhost'><slow xmlns='urn:example:slow'/></iq>"
+
+    def __init__(self, server: Server) -> None:
+        self.go = asyncio.Event()
+        self.asked = asyncio.Event()
+        server.hosts["localhost"].on_iq(IqType.SET, To.SERVER, "urn:example:slow slow", self.answer)
+
+    async def answer(self, request: IqRequest) -> None:
+        self.asked.set()
+        await self.go.wait()

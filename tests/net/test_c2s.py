@@ -1,4 +1,4 @@
-"""Clients of the whole server, over sockets: negotiation, authentication, binding, resumption, limits."""
+"""Clients of the whole server, over sockets: negotiation, authentication, binding, errors, the end."""
 
 from __future__ import annotations
 
@@ -8,18 +8,13 @@ import gc
 from collections import Counter
 from pathlib import Path
 
-import msgspec
 import pytest
 
 from tests.app.live_server import disable, door, running, settings
+from tests.net.conftest import Slow
 from tests.peers import PASSWORD
-from tests.raw import SASL, SM, STREAM, RawClient, condition
-from xmpp_server.app.server import Server
-from xmpp_server.app.settings import Auth, Limits, Timeouts, Tls
-from xmpp_server.core.iq import IqRequest, To
-from xmpp_server.stanzas.iq import IqType
-from xmpp_server.storage.api import StorageFullError
-from xmpp_server.storage.commit import Pending
+from tests.raw import SASL, RawClient, condition
+from xmpp_server.app.settings import Auth, Timeouts, Tls
 
 MECHANISM = SASL + "mechanism"
 FAILURE = SASL + "failure"
@@ -179,21 +174,6 @@ async def test_a_closed_stream_is_answered_and_the_connection_closed(tmp_path: P
         client.abort()
 
 
-class Slow:
-    """A request to the server that is answered when the test wants."""
-
-    REQUEST = "<iq type='set' id='slow' to='localhost'><slow xmlns='urn:example:slow'/></iq>"
-
-    def __init__(self, server: Server) -> None:
-        self.go = asyncio.Event()
-        self.asked = asyncio.Event()
-        server.hosts["localhost"].on_iq(IqType.SET, To.SERVER, "urn:example:slow slow", self.answer)
-
-    async def answer(self, request: IqRequest) -> None:
-        self.asked.set()
-        await self.go.wait()
-
-
 async def test_a_stream_closed_behind_a_slow_request_ends_with_its_answer(tmp_path: Path) -> None:
     async with running(settings(tmp_path), "romeo") as server:
         slow = Slow(server)
@@ -221,240 +201,6 @@ async def test_what_a_client_sent_before_it_hung_up_is_handled(tmp_path: Path) -
         assert (await juliet.read()).get("id") == "last"
         for client in (romeo, juliet):
             client.abort()
-
-
-async def test_two_connections_wait_to_resume_one_session(tmp_path: Path) -> None:
-    """What the session still works on is counted for both; the newer one has it in the end."""
-    async with running(settings(tmp_path), "juliet") as server:
-        slow = Slow(server)
-        address = door(server, "c2s_tls")
-        juliet = await RawClient.login(address, "juliet", "balcony")
-        token = (await juliet.enable(resume=True)).attrib["id"]
-        juliet.send(Slow.REQUEST)
-        await slow.asked.wait()
-        juliet.abort()
-        older, newer = [await RawClient.authenticated(address, "juliet") for _ in range(2)]
-        for client in (older, newer):
-            client.send(f"<resume xmlns='urn:xmpp:sm:3' previd='{token}' h='0'/>")
-            await asyncio.sleep(0.1)
-        slow.go.set()
-        assert (await older.read()).get("h") == "1"
-        assert (await newer.read()).get("h") == "1"
-        assert condition(await older.rest(5)) == "conflict"
-        assert await newer.ping() < 1
-        for client in (older, newer):
-            client.abort()
-
-
-async def test_resume_on_a_new_connection(tmp_path: Path) -> None:
-    async with running(settings(tmp_path), "romeo", "juliet") as server:
-        address = door(server, "c2s_tls")
-        romeo = await RawClient.login(address, "romeo")
-        juliet = await RawClient.login(address, "juliet", "balcony")
-        token = (await juliet.enable(resume=True)).attrib["id"]
-        juliet.abort()
-        for number in range(3):
-            romeo.send(f"<message to='juliet@localhost/balcony' type='chat' id='{number}'><body>x</body></message>")
-        await romeo.ping()
-        again = await RawClient.authenticated(address, "juliet")
-        again.handled = juliet.handled
-        answer = await again.resume(token)
-        assert answer.tag == SM + "resumed"
-        assert answer.get("h") == "0"
-        assert [(await again.read()).get("id") for _ in range(3)] == ["0", "1", "2"]
-        again.acknowledge()
-        await again.ping()
-        third = await RawClient.authenticated(address, "juliet")
-        failed = await third.resume("no-such-session")
-        assert failed[0].tag.endswith("}item-not-found")
-        await third.bind("other")  # after a failed resumption the client binds
-        stranger = await RawClient.authenticated(address, "romeo")
-        assert (await stranger.resume(token))[0].tag.endswith("}item-not-found")
-        for client in (romeo, again, third, stranger):
-            client.abort()
-
-
-async def test_two_connections_resume_one_session(tmp_path: Path) -> None:
-    async with running(settings(tmp_path), "juliet") as server:
-        address = door(server, "c2s_tls")
-        juliet = await RawClient.login(address, "juliet", "balcony")
-        token = (await juliet.enable(resume=True)).attrib["id"]
-        juliet.abort()
-        pair = [await RawClient.authenticated(address, "juliet") for _ in range(2)]
-        answers = await asyncio.gather(*(client.resume(token) for client in pair))
-        assert [answer.tag for answer in answers] == [SM + "resumed"] * 2
-        assert condition(await pair[0].rest(5)) == "conflict" or condition(await pair[1].rest(5)) == "conflict"
-        assert len(server.sessions) == 1
-        for client in pair:
-            client.abort()
-
-
-async def test_a_handled_count_too_high(tmp_path: Path) -> None:
-    async with running(settings(tmp_path), "juliet") as server:
-        client = await RawClient.login(door(server, "c2s_tls"), "juliet")
-        await client.enable()
-        client.send("<a xmlns='urn:xmpp:sm:3' h='7'/>")
-        rest = await client.rest(5)
-        assert condition(rest) == "undefined-condition"
-        error = next(element for element in rest if element.tag == STREAM + "error")
-        assert error.find("{urn:xmpp:sm:3}handled-count-too-high") is not None
-
-
-async def test_a_slow_reader_holds_up_nobody_and_loses_nothing(tmp_path: Path) -> None:
-    config = settings(tmp_path, limits=Limits(outbox_bytes=524_288, unacknowledged_bytes=1 << 24))
-    async with running(config, "romeo", "juliet") as server:
-        address = door(server, "c2s_tls")
-        juliet = await RawClient.login(address, "juliet", "balcony")
-        token = (await juliet.enable(resume=True)).attrib["id"]
-        juliet.writer.transport.pause_reading()  # type: ignore[attr-defined]
-        romeo = await RawClient.login(address, "romeo")
-        body = "x" * 10_000
-        count = 1500
-        for number in range(count):
-            romeo.send(
-                f"<message to='juliet@localhost/balcony' type='chat' id='{number}'><body>{body}</body></message>"
-            )
-        assert await romeo.ping(20) < 10
-        session = next(one for one in server.sessions if one.jid.localpart == "juliet")
-        assert session.transport is not None
-        assert session.transport.buffered < 524_288
-        juliet.abort()
-        again = await RawClient.authenticated(address, "juliet")
-        seen: list[str] = []
-        again.handled = 0
-        again.send(f"<resume xmlns='urn:xmpp:sm:3' previd='{token}' h='0'/>")
-        while len(seen) < count:
-            element = await again.read(20)
-            if element.tag.endswith("message"):
-                seen.append(element.attrib["id"])
-            elif element.tag == SM + "r":
-                again.acknowledge()
-        assert seen == [str(number) for number in range(count)]
-        again.abort()
-        romeo.abort()
-
-
-async def test_a_slow_reader_without_stream_management_is_cut_off(tmp_path: Path) -> None:
-    config = settings(tmp_path, limits=Limits(outbox_bytes=524_288))
-    async with running(config, "romeo", "juliet") as server:
-        address = door(server, "c2s_tls")
-        juliet = await RawClient.login(address, "juliet", "balcony")
-        juliet.writer.transport.pause_reading()  # type: ignore[attr-defined]
-        romeo = await RawClient.login(address, "romeo")
-        for number in range(1500):
-            romeo.send(f"<message to='juliet@localhost/balcony' id='{number}'><body>{'x' * 10_000}</body></message>")
-        assert await romeo.ping(20) < 10
-        assert [session.jid.localpart for session in server.sessions] == ["romeo"]
-        juliet.abort()
-        romeo.abort()
-
-
-async def test_a_client_past_its_rate_is_read_slowly_and_others_do_not_notice(tmp_path: Path) -> None:
-    config = settings(tmp_path, limits=Limits(client_bytes_per_s=150_000))
-    async with running(config, "romeo", "juliet") as server:
-        address = door(server, "c2s_tls")
-        romeo = await RawClient.login(address, "romeo")
-        juliet = await RawClient.login(address, "juliet")
-        loop = asyncio.get_running_loop()
-        start = loop.time()
-        for number in range(400):  # more than one read of the socket takes
-            romeo.send(f"<message to='romeo@localhost' id='{number}'><body>{'x' * 1000}</body></message>")
-        flood = asyncio.create_task(romeo.ping(20))
-        assert await juliet.ping() < 0.5
-        await flood
-        assert loop.time() - start > 0.2
-        romeo.abort()
-        juliet.abort()
-
-
-async def test_requests_that_take_time_do_not_lift_the_rate(tmp_path: Path) -> None:
-    config = settings(tmp_path, limits=Limits(client_bytes_per_s=100_000), storage=f"sqlite:///{tmp_path}/xmpp.db")
-    async with running(config, "romeo") as server:
-        romeo = await RawClient.login(door(server, "c2s_tls"), "romeo")
-        loop = asyncio.get_running_loop()
-        start = loop.time()
-        for number in range(150):
-            query = f"<query xmlns='jabber:iq:private'><a xmlns='urn:example:a'>{'x' * 2000}</a></query>"
-            romeo.send(f"<iq type='set' id='p{number}'>{query}</iq>")
-        await romeo.ping(20)
-        assert loop.time() - start > 0.9
-        romeo.abort()
-
-
-async def test_a_start_that_fails_keeps_the_saved_sessions(tmp_path: Path) -> None:
-    config = settings(tmp_path, storage=f"sqlite:///{tmp_path}/xmpp.db")
-    async with running(config, "juliet") as server:
-        address = door(server, "c2s_tls")
-        juliet = await RawClient.login(address, "juliet", "balcony")
-        token = (await juliet.enable(resume=True)).attrib["id"]
-        juliet.abort()
-    occupied = await asyncio.start_server(lambda _reader, _writer: None, "127.0.0.1", 0)
-    port = occupied.sockets[0].getsockname()[1]
-    taken = msgspec.structs.replace(config.listen, http=(f"127.0.0.1:{port}",))
-    with pytest.raises(OSError, match="in use"):
-        await Server(msgspec.structs.replace(config, listen=taken)).start()
-    occupied.close()
-    await occupied.wait_closed()
-    async with running(config) as server:
-        again = await RawClient.authenticated(door(server, "c2s_tls"), "juliet")
-        assert (await again.resume(token)).tag == SM + "resumed"
-        again.abort()
-
-
-@pytest.mark.parametrize(("ready", "handled"), [(True, "1"), (False, "0")])
-async def test_a_planned_restart_counts_what_was_handled(tmp_path: Path, ready: bool, handled: str) -> None:
-    """What a handler was still working on is sent again by the client, unless it was ready in time."""
-    config = settings(tmp_path, storage=f"sqlite:///{tmp_path}/xmpp.db", timeouts=Timeouts(drain_s=0.5))
-    async with running(config, "juliet") as server:
-        slow = Slow(server)
-        juliet = await RawClient.login(door(server, "c2s_tls"), "juliet", "balcony")
-        token = (await juliet.enable(resume=True)).attrib["id"]
-        juliet.send(Slow.REQUEST)
-        await slow.asked.wait()
-        if ready:
-            asyncio.get_running_loop().call_later(0.2, slow.go.set)
-    await juliet.rest(5)
-    async with running(config) as server:
-        again = await RawClient.authenticated(door(server, "c2s_tls"), "juliet")
-        assert (await again.resume(token)).get("h") == handled
-        if ready:
-            assert (await again.read()).get("id") == "slow"
-        again.abort()
-
-
-async def test_a_server_that_cannot_save_its_sessions_stops_in_good_order(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async with running(settings(tmp_path), "juliet") as server:
-        juliet = await RawClient.login(door(server, "c2s_tls"), "juliet", "balcony")
-        await juliet.enable(resume=True)
-
-        def full(_sessions: object) -> Pending[None]:
-            write: Pending[None] = Pending()
-            write.fail(StorageFullError("no space"))
-            return write
-
-        monkeypatch.setattr(server.storage.sessions, "save_all", full)
-    assert condition(await juliet.rest(5)) == "system-shutdown"
-
-
-async def test_a_planned_restart_keeps_sessions(tmp_path: Path) -> None:
-    config = settings(tmp_path, storage=f"sqlite:///{tmp_path}/xmpp.db")
-    async with running(config, "romeo", "juliet") as server:
-        address = door(server, "c2s_tls")
-        juliet = await RawClient.login(address, "juliet", "balcony")
-        token = (await juliet.enable(resume=True)).attrib["id"]
-        romeo = await RawClient.login(address, "romeo")
-        romeo.send("<message to='juliet@localhost/balcony' type='chat' id='m'><body>x</body></message>")
-        await romeo.ping()
-    assert condition(await juliet.rest(5)) == "system-shutdown"
-    assert condition(await romeo.rest(5)) == "system-shutdown"
-    async with running(config) as server:
-        again = await RawClient.authenticated(door(server, "c2s_tls"), "juliet")
-        answer = await again.resume(token)
-        assert answer.tag == SM + "resumed"
-        assert (await again.read()).get("id") == "m"
-        again.abort()
 
 
 async def test_certificates_are_reloaded_without_dropping_a_stream(tmp_path: Path) -> None:

@@ -19,6 +19,8 @@ from xmpp_server.xml.namespaces import CLIENT, COMMANDS
 HOST = "example.org"
 JULIET = "juliet@example.org"
 Values = str | list[str]
+#: Kinds of users that the commands count and list.
+KINDS = ("registered", "disabled", "online", "active", "idle")
 
 
 @pytest.fixture
@@ -87,3 +89,7 @@ def flaw(answer: Element) -> str:
     assert note is not None
     assert note.get("type") == "error"
     return note.text
+
+
+def bodies(client: Client) -> list[str]:
+    return [body.text for element in client.hears() if (body := element.find("body", CLIENT)) is not None]

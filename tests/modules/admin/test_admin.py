@@ -7,8 +7,10 @@ import pytest
 from tests.modules.admin.conftest import (
     HOST,
     JULIET,
+    KINDS,
     Values,
     app_condition,
+    bodies,
     done,
     execute,
     fill,
@@ -26,7 +28,7 @@ from xmpp_server.modules.admin import Admin, AdminConfig
 from xmpp_server.modules.admin.forms import ADMIN
 from xmpp_server.modules.commands import Commands
 from xmpp_server.sasl.credentials import verify_password
-from xmpp_server.xml.namespaces import CLIENT, COMMANDS, ROSTER
+from xmpp_server.xml.namespaces import COMMANDS
 
 
 def test_nobody_else_may(world: World) -> None:
@@ -70,9 +72,6 @@ def test_admins_find_the_commands(world: World, admin: Client) -> None:
         "set-welcome",
         "delete-welcome",
     }
-
-
-KINDS = ("registered", "disabled", "online", "active", "idle")
 
 
 def test_what_is_not_offered_is_refused_with_a_reason(admin: Client) -> None:
@@ -192,158 +191,6 @@ def test_change_user_password(world: World, admin: Client) -> None:
     assert verify_password(record.credentials["SHA-1"], "SHA-1", "V3r0n4")
     answer = fill(admin, "change-user-password", accountjid="nobody@example.org", password="x")
     assert flaw(answer) == "There is no account nobody@example.org"
-
-
-def test_get_user_roster(world: World, admin: Client) -> None:
-    # §4.8
-    world.contact(JULIET, "romeo@example.net", "both", name="Romeo", groups=("Friends",))
-    answer = done(fill(admin, "get-user-roster", accountjids=JULIET))
-    assert form(answer).values("accountjids") == (JULIET,)
-    assert answer.first is not None
-    x = answer.first.find("x", "jabber:x:data")
-    assert x is not None
-    query = x.find("query", ROSTER)
-    assert query is not None
-    [item] = query.elements()
-    assert (item.get("jid"), item.get("name"), item.get("subscription")) == ("romeo@example.net", "Romeo", "both")
-    answer = fill(admin, "get-user-roster", accountjids="nobody@example.org")
-    assert flaw(answer) == "There is no account nobody@example.org"
-
-
-def test_get_user_last_login(world: World, admin: Client) -> None:
-    world.create("romeo@example.org")
-    juliet = world.online(f"{JULIET}/balcony")
-    world.passes(60)
-    juliet.leaves()
-    world.passes(10_000)
-    answer = form(done(fill(admin, "get-user-lastlogin", accountjids=[JULIET, "romeo@example.org"])))
-    assert answer.values("lastlogin") == ("2024-02-29T12:00:00Z", "")
-    world.host.accounts.forget("juliet")
-    answer = form(done(fill(admin, "get-user-lastlogin", accountjids=JULIET)))
-    assert answer.values("lastlogin") == ("2024-02-29T12:00:00Z",)
-
-
-def test_a_login_soon_after_another_is_not_written(world: World, admin: Client) -> None:
-    world.online(f"{JULIET}/balcony").leaves()
-    world.passes(1800)
-    world.online(f"{JULIET}/balcony").leaves()
-    answer = form(done(fill(admin, "get-user-lastlogin", accountjids=JULIET)))
-    assert answer.values("lastlogin") == ("2024-02-29T12:30:00Z",)
-    stored = world.run(world.storage.documents.get(JID.parse(JULIET), "last-login", ""))
-    assert stored == b"2024-02-29T12:00:00Z"
-
-
-def test_user_stats(world: World, admin: Client) -> None:
-    world.contact(JULIET, "romeo@example.net", "both")
-    world.online(f"{JULIET}/balcony")
-    world.online(f"{JULIET}/chamber")
-    answer = form(done(fill(admin, "user-stats", accountjid=JULIET)))
-    assert answer.values("ipaddresses") == ("192.0.2.1",)
-    assert answer.value("rostersize") == "1"
-    assert answer.values("onlineresources") == ("balcony", "chamber")
-    stranger = fill(admin, "user-stats", accountjid="juliet@example.net")
-    assert flaw(stranger) == "There is no account juliet@example.net"
-    several = fill(admin, "user-stats", accountjids=[JULIET, "admin@example.org"])
-    assert flaw(several) == "Statistics are those of one account"
-
-
-def test_numbers_and_lists(world: World, admin: Client) -> None:
-    world.create("mercutio@example.org")
-    world.online(f"{JULIET}/balcony")
-    world.passes(700)
-    romeo = world.online("romeo@example.org/orchard")
-    romeo.session.last_received = admin.session.last_received = world.host.now()
-
-    def number(kind: str) -> str | None:
-        return form(done(execute(admin, f"get-{kind}-users-num"))).value(f"{kind}usersnum")
-
-    assert [number(kind) for kind in KINDS] == ["4", "0", "3", "2", "1"]
-
-    def jids(kind: str, var: str, size: str) -> tuple[str, ...]:
-        return form(done(fill(admin, f"get-{kind}-users-list", max_items=size))).values(var)
-
-    everybody = ("admin@example.org", JULIET, "mercutio@example.org", "romeo@example.org")
-    assert jids("registered", "registereduserjids", "none") == everybody
-    assert jids("online", "onlineuserjids", "25") == ("admin@example.org", JULIET, "romeo@example.org")
-    assert jids("active", "activeuserjids", "25") == ("admin@example.org", "romeo@example.org")
-    assert jids("idle", "activeuserjids", "25") == (JULIET,)
-    # the specification's examples call them so
-    assert form(done(fill(admin, "get-idle-users"))).values("activeuserjids") == (JULIET,)
-    assert flaw(fill(admin, "get-online-users-list", max_items="1000000")) == "Not one of the options: max_items"
-
-
-def test_a_long_list_is_cut(world: World, admin: Client) -> None:
-    world.create(*(f"user{number:03}@example.org" for number in range(30)))
-    answer = form(done(fill(admin, "get-registered-users-list", max_items="25")))
-    assert len(answer.values("registereduserjids")) == 25
-
-
-def test_announce(world: World, admin: Client) -> None:
-    juliet, romeo = world.online(f"{JULIET}/balcony"), world.login("romeo@example.org/orchard")
-    done(fill(admin, "announce", announcement=["Attention! This service will be", "going down."]))
-    [heard] = juliet.hears()
-    assert (heard.get("type"), heard.get("from")) == ("headline", HOST)
-    body = heard.find("body", CLIENT)
-    assert body is not None
-    assert body.text == "Attention! This service will be\ngoing down."
-    assert not romeo.hears()
-
-
-def bodies(client: Client) -> list[str]:
-    return [body.text for element in client.hears() if (body := element.find("body", CLIENT)) is not None]
-
-
-def comes(world: World, jid: str) -> list[str]:
-    client = world.login(jid)
-    client.says("<presence/>")
-    heard = bodies(client)
-    client.leaves()
-    return heard
-
-
-def test_the_message_of_the_day_is_seen_once(world: World, admin: Client) -> None:
-    done(execute(admin, "delete-motd"))  # there is none
-    done(fill(admin, "set-motd", motd=["Don&apos;t forget:", "tomorrow night"]))
-    assert comes(world, f"{JULIET}/balcony") == ["Don't forget:\ntomorrow night"]
-    assert comes(world, f"{JULIET}/balcony") == []
-    world.host.accounts.forget("juliet")
-    assert comes(world, f"{JULIET}/balcony") == []
-    # §4.25: the form has the text; who has seen it does not see it again
-    assert form(execute(admin, "edit-motd")).values("motd") == ("Don't forget:", "tomorrow night")
-    done(fill(admin, "edit-motd", motd="Tonight"))
-    assert comes(world, f"{JULIET}/balcony") == []
-    assert comes(world, "romeo@example.org/orchard") == ["Tonight"]
-    done(fill(admin, "set-motd", motd="News"))
-    assert comes(world, f"{JULIET}/balcony") == ["News"]
-    done(execute(admin, "delete-motd"))
-    assert comes(world, "romeo@example.org/orchard") == []
-
-
-def test_those_who_are_new_are_welcome(world: World, admin: Client) -> None:
-    world.create("romeo@example.org")
-    world.passes(10)
-    done(fill(admin, "set-welcome", welcome="Welcome to example.org"))
-    world.passes(10)
-    assert comes(world, "romeo@example.org/orchard") == []
-    assert comes(world, f"{JULIET}/balcony") == ["Welcome to example.org"]
-    assert comes(world, f"{JULIET}/balcony") == []
-    done(execute(admin, "delete-welcome"))
-    assert comes(world, "nurse@example.org/hall") == []
-
-
-def test_greetings_outlast_a_restart(world: World, admin: Client) -> None:
-    done(fill(admin, "set-motd", motd="News"))
-    later = World(HOST, modules=(*IM, Commands, Admin))
-    later.storage = world.storage
-    later.host.storage = world.storage
-    assert comes(later, f"{JULIET}/balcony") == ["News"]
-
-
-def test_a_negative_priority_hears_no_greeting(world: World, admin: Client) -> None:
-    done(fill(admin, "set-motd", motd="News"))
-    juliet = world.login(f"{JULIET}/bot")
-    juliet.says("<presence><priority>-1</priority></presence>")
-    assert bodies(juliet) == []
 
 
 @pytest.mark.parametrize(("name", "restart"), [("restart", True), ("shutdown", False)])

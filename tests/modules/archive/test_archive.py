@@ -2,95 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import pytest
 
-from tests.modules.conftest import IM, condition
-from tests.plugged import Plugged, PluggedLine, plug
-from tests.world import Client, World
-from xmpp_server.core.module import Module
-from xmpp_server.modules.archive import Archive
+from tests.modules.archive.conftest import ASK, DOMAIN, RESULT, ROMEO, Scene, bodies, people, said
+from tests.modules.conftest import condition
 from xmpp_server.modules.archive.module import ArchiveConfig
 from xmpp_server.modules.archive.protocol import ARCHIVE
 from xmpp_server.modules.archive.spool import KIND
-from xmpp_server.modules.disco import ServiceDiscovery
-from xmpp_server.modules.muc import Muc, MucConfig
-from xmpp_server.modules.stable_ids import StableIds
-from xmpp_server.modules.stream_management import StreamManagementModule
 from xmpp_server.xml.element import Element
 from xmpp_server.xml.namespaces import DISCO_INFO, MAM
-from xmpp_server.xml.parser import parse
-
-DOMAIN = "archive.example.org"
-ROMEO, JULIET = "romeo@example.org/orchard", "juliet@example.org/balcony"
-ASK = f"<iq type='set' id='q' {{to}}><query xmlns='{MAM}' queryid='f27'/></iq>"
-
-
-class Scene:
-    """A world with an archive that answers when the test says so."""
-
-    def __init__(self, config: ArchiveConfig | None = None, more: Sequence[Module] = ()) -> None:
-        self.plugged: Plugged | None = None
-        self.world = World("example.org")
-        self.plugged = plug(self.world, DOMAIN)
-        host = self.world.host
-        modules = [*(kind() for kind in IM), ServiceDiscovery(), StableIds(), StreamManagementModule()]
-        for module in (*modules, *more, Archive(config)):
-            host.add_module(module)
-        self.line: PluggedLine | None = None
-
-    def connects(self) -> PluggedLine:
-        assert self.plugged is not None
-        self.line = self.plugged.connects()
-        return self.line
-
-    def batches(self, *, settled: bool = True) -> list[list[Element]]:
-        """What was handed over since; answered, until nothing more comes."""
-        assert self.line is not None
-        found = []
-        while requests := [one for one in self.line.hears() if one.name == "iq"]:
-            for iq in requests:
-                store = iq.find("store", ARCHIVE)
-                assert store is not None, iq
-                found.append(list(store.elements()))
-                if settled:
-                    self.answers(iq)
-            if not settled:
-                break
-        return found
-
-    def answers(self, iq: Element, inside: str = "", kind: str = "result") -> None:
-        assert self.line is not None
-        self.line.says(f"<iq type='{kind}' id='{iq.get('id')}' from='{DOMAIN}' to='example.org'>{inside}</iq>")
-
-    def entries(self) -> list[Element]:
-        return [entry for batch in self.batches() for entry in batch]
-
-
-@pytest.fixture
-def scene() -> Scene:
-    return Scene()
-
-
-def said(to: str, text: str = "hi", more: str = "") -> str:
-    return f"<message to='{to}' type='chat'><body>{text}</body>{more}</message>"
-
-
-def people(scene: Scene) -> tuple[Client, Client]:
-    romeo, juliet = scene.world.online(ROMEO), scene.world.online(JULIET)
-    romeo.hears()
-    juliet.hears()
-    return romeo, juliet
-
-
-def bodies(entries: list[Element]) -> list[str]:
-    found = []
-    for entry in entries:
-        body = parse(entry.text.encode()).find("body", "jabber:client")
-        assert body is not None
-        found.append(body.text)
-    return found
 
 
 def test_both_sides_keep_it(scene: Scene) -> None:
@@ -230,13 +150,6 @@ def test_full_and_passing() -> None:
     assert 15 < len(scene.entries()) < 24
 
 
-RESULT = (
-    f"<answer xmlns='{ARCHIVE}'><result xmlns='{MAM}' queryid='f27' id='1'><forwarded xmlns='urn:xmpp:forward:0'>"
-    "<delay xmlns='urn:xmpp:delay' stamp='2024-01-01T00:00:00Z'/><message xmlns='jabber:client'><body>old</body>"
-    f"</message></forwarded></result><fin xmlns='{MAM}' complete='true'/></answer>"
-)
-
-
 @pytest.mark.parametrize("to", ["", "to='romeo@example.org'"])
 def test_a_query(scene: Scene, to: str) -> None:
     line = scene.connects()
@@ -369,82 +282,3 @@ def test_disco(scene: Scene) -> None:
     features = {one.get("var") for one in query.findall("feature", DISCO_INFO)}
     assert {MAM, f"{MAM}#extended", "urn:xmpp:sid:0"} <= features
     assert {"urn:xmpp:message-retract:1", "urn:xmpp:message-retract:1#tombstone"} <= features
-
-
-ROOM = "coven@chat.example.org"
-ENTRY = "<x xmlns='http://jabber.org/protocol/muc'/>"
-INSTANT = "<query xmlns='http://jabber.org/protocol/muc#owner'><x xmlns='jabber:x:data' type='submit'/></query>"
-
-
-@pytest.fixture
-def coven() -> Scene:
-    scene = Scene(more=[Muc(MucConfig(domain="chat.example.org"))])
-    line = scene.connects()
-    romeo, _ = people(scene)
-    romeo.says(f"<presence to='{ROOM}/romeo'>{ENTRY}</presence>", f"<iq type='set' id='o' to='{ROOM}'>{INSTANT}</iq>")
-    romeo.hears()
-    line.hears()
-    return scene
-
-
-def test_rooms(coven: Scene) -> None:
-    romeo, line = coven.world.clients[ROMEO], coven.line
-    assert line is not None
-    romeo.says(f"<message to='{ROOM}' type='groupchat' id='m'><body>boil &amp; bubble</body></message>")
-    (entry,) = coven.entries()
-    assert (entry.get("owner"), entry.get("with"), entry.get("room")) == (ROOM, f"{ROOM}/romeo", "true")
-    (heard,) = romeo.hears()
-    kept = parse((entry.text or "").encode())
-    assert (kept.get("from"), kept.get("type"), kept.get("id")) == (f"{ROOM}/romeo", "groupchat", "m")
-    for message in (heard, kept):
-        stamped = message.find("stanza-id", "urn:xmpp:sid:0")
-        assert stamped is not None
-        assert (stamped.get("by"), stamped.get("id")) == (ROOM, entry.get("id"))
-    juliet = coven.world.clients[JULIET]
-    juliet.says(ASK.format(to=f"to='{ROOM}'"))
-    (request,) = line.hears()
-    ask = request.find("ask", ARCHIVE)
-    assert ask is not None
-    assert (ask.get("owner"), ask.get("room")) == (ROOM, "true")
-    coven.answers(request, RESULT)
-    message, result = juliet.hears()
-    assert (message.get("from"), result.get("from")) == (ROOM, ROOM)
-
-
-def test_what_moderators_retract_is_told_to_the_archive(coven: Scene) -> None:
-    romeo = coven.world.clients[ROMEO]
-    romeo.says(f"<message to='{ROOM}' type='groupchat' id='m'><body>boil</body></message>")
-    (entry,) = coven.entries()
-    romeo.hears()
-    inside = "<retract xmlns='urn:xmpp:message-retract:1'/><reason>no cooking</reason>"
-    moderate = f"<moderate xmlns='urn:xmpp:message-moderate:1' id='{entry.get('id')}'>{inside}</moderate>"
-    romeo.says(f"<iq type='set' id='x' to='{ROOM}'>{moderate}</iq>")
-    (retraction,) = coven.entries()
-    assert (retraction.get("owner"), retraction.get("with"), retraction.get("room")) == (ROOM, ROOM, "true")
-    kept = parse((retraction.text or "").encode())
-    assert (kept.get("from"), kept.get("type")) == (ROOM, "groupchat")
-    retract = kept.find("retract", "urn:xmpp:message-retract:1")
-    stamped = kept.find("stanza-id", "urn:xmpp:sid:0")
-    assert retract is not None
-    assert stamped is not None
-    assert (retract.get("id"), stamped.get("id")) == (entry.get("id"), retraction.get("id"))
-    heard = next(one for one in romeo.hears() if one.name == "message")
-    assert heard.find("stanza-id", "urn:xmpp:sid:0") is not None
-
-
-def test_closed_rooms_and_no_rooms(coven: Scene) -> None:
-    juliet = coven.world.clients[JULIET]
-    room = coven.world.module(Muc).rooms.get("coven")
-    assert room is not None
-    room.room.config = type(room.room.config)(members_only=True)
-    juliet.says(ASK.format(to=f"to='{ROOM}'"))
-    assert [condition(one) for one in juliet.hears()] == ["forbidden"]
-    juliet.says(ASK.format(to="to='nowhere@chat.example.org'"))
-    assert [condition(one) for one in juliet.hears()] == ["item-not-found"]
-
-
-def test_a_destroyed_room_is_erased(coven: Scene) -> None:
-    romeo = coven.world.clients[ROMEO]
-    destroy = "<query xmlns='http://jabber.org/protocol/muc#owner'><destroy/></query>"
-    romeo.says(f"<iq type='set' id='d' to='{ROOM}'>{destroy}</iq>")
-    assert [(one.name, one.get("owner")) for one in coven.entries()] == [("erase", ROOM)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.modules.archive.test_archive import ASK, Scene, said
+from tests.modules.archive.conftest import ASK, Scene, said
 from tests.plugged import PluggedLine
 from tests.world import Client
 from xmpp_server.jid import JID

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.modules.archive.test_archive import ENTRY, INSTANT, JULIET, ROMEO, ROOM, Scene, bodies
+from tests.modules.archive.conftest import ENTRY, INSTANT, JULIET, ROMEO, ROOM, Scene, bodies
 from tests.world import Client
 from xmpp_server.modules.archive.module import ArchiveConfig
 from xmpp_server.modules.disco import ServiceDiscovery

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.modules.archive.test_archive import ENTRY, INSTANT, ROMEO, ROOM, Scene, bodies, people
+from tests.modules.archive.conftest import ENTRY, INSTANT, ROMEO, ROOM, Scene, bodies, people
 from xmpp_server.modules.muc import Muc, MucConfig
 from xmpp_server.xml.element import Element
 
