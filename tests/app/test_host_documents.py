@@ -14,10 +14,12 @@ from click.testing import CliRunner, Result
 
 from tests.app.conftest import CONFIG
 from tests.postgres import PostgresServer, postgres
+from tests.world import World
 from xmpp_server.app import xep0227
 from xmpp_server.app.cli import main
 from xmpp_server.app.xep0227 import NOT_WHILE_RUNNING, Report
 from xmpp_server.app.xep0227_reader import NS_OURS
+from xmpp_server.core.administrators import Administrators
 from xmpp_server.core.provisioning import SKELETONS
 from xmpp_server.jid import JID
 from xmpp_server.storage.api import AccountRecord, Storage
@@ -73,6 +75,23 @@ async def test_everything_comes_back(old: MemoryStorage, tmp_path: Path) -> None
     report = await moved(old, new, tmp_path / "all.xml")
     assert (report.imported, report.skipped, report.ignored) == (1, [], [])
     assert await documents(new) == await documents(old)
+
+
+@pytest.mark.parametrize(("known", "expected"), [(False, {JULIET}), (True, set())], ids=["moved", "another"])
+async def test_named_administrators_stay_that(tmp_path: Path, known: bool, expected: set[JID]) -> None:
+    old, new = World("capulet.lit"), World("capulet.lit")
+    await old.storage.accounts.create(AccountRecord(JULIET, True, STAMP, {}))
+    named = Administrators(())
+    await named.load(old.hosts.values())
+    await named.replace([JULIET])
+    if known:  # she is somebody else, whose account stays as it is
+        await new.storage.accounts.create(AccountRecord(JULIET, True, STAMP.replace(year=2025), {}))
+    with xep0227.new_file(tmp_path / "all.xml") as file:
+        await xep0227.export(old.storage, file.write, lambda _: None)
+    await xep0227.Importer(new.storage, ("capulet.lit",), services=SERVED).run(tmp_path / "all.xml", lambda _: None)
+    after = Administrators(())
+    await after.load(new.hosts.values())
+    assert after.jids == expected
 
 
 async def test_it_can_be_read_twice(old: MemoryStorage, tmp_path: Path) -> None:
