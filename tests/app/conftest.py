@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import structlog
+import trustme
 from click.testing import CliRunner, Result
 
 from xmpp_server.app.cli import main
@@ -25,6 +26,11 @@ https = []
 """
 
 Run = Callable[..., Result]
+
+
+@pytest.fixture(scope="session")
+def authority() -> trustme.CA:
+    return trustme.CA()
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-import trustme
 
 from tests.federation import certificate
 from xmpp_server.app.acme.plan import orders
@@ -14,11 +13,6 @@ from xmpp_server.app.settings import Acme, Component, Config, DomainTls, Tls
 from xmpp_server.net.certificates import CertificateError, best_pair
 
 ACME = Acme(enabled=True, terms_agreed=True)
-
-
-@pytest.fixture(scope="module")
-def authority() -> trustme.CA:
-    return trustme.CA()
 
 
 def of(tls: Tls) -> DomainTls:

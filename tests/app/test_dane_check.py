@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
 from tests.federated_peers import DnsServer
-from tests.net.conftest import names  # noqa: F401
 from xmpp_server.app import dane_check
 from xmpp_server.app.dane_check import check_dane
 from xmpp_server.app.dns_check import check_dns
@@ -23,10 +24,13 @@ async def levels(one: Config) -> list[Level]:
 
 
 @pytest.fixture
-def nameserver(names: DnsServer) -> DnsServer:  # noqa: F811
-    names.records[".", "NS"] = ["a.root-servers.net."]
-    names.validates = True
-    return names
+def nameserver() -> Iterator[DnsServer]:
+    """One that validates."""
+    server = DnsServer()
+    server.records[".", "NS"] = ["a.root-servers.net."]
+    server.validates = True
+    yield server
+    server.close()
 
 
 async def test_a_nameserver_that_validates(nameserver):

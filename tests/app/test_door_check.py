@@ -20,11 +20,6 @@ from xmpp_server.app.finding import Level
 from xmpp_server.net.certificates import load_key_pair
 
 
-@pytest.fixture(scope="module")
-def authority() -> trustme.CA:
-    return trustme.CA()
-
-
 @pytest.fixture
 def server(tmp_path: Path, authority: trustme.CA) -> Iterator[ServerProcess]:
     tls = certificate(tmp_path / "tls", authority, DOMAIN)

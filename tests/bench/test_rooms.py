@@ -9,12 +9,11 @@ from bench.load.crowd import Crowd, CrowdError
 from bench.load.reactor import Reactor
 from bench.load.rooms import Rooms
 from bench.load.session import Session, SessionOptions
+from tests.bench.deliveries import Delivery, spoil
 
 OPTIONS = SessionOptions("127.0.0.1", 1, b"localhost", b"secret")
 TO = re.compile(rb"^<message to='([^']*)'")
 ROOMS, OCCUPANTS = 2, 3
-
-Delivery = list[tuple[Session, bytes]]
 
 
 class Wire:
@@ -46,10 +45,6 @@ def crowd() -> Crowd:
 def deliver(delivery: Delivery) -> None:
     for session, stanza in delivery:
         session.on_element(session, stanza)
-
-
-def spoil(old: bytes, new: bytes) -> Callable[[Delivery], Delivery]:
-    return lambda delivery: [(delivery[0][0], delivery[0][1].replace(old, new, 1)), *delivery[1:]]
 
 
 @pytest.mark.parametrize(

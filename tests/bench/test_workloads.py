@@ -10,6 +10,7 @@ from bench.load.crowd import Crowd
 from bench.load.presence import Presence, contacts_of
 from bench.load.reactor import Reactor
 from bench.load.session import Session, SessionOptions
+from tests.bench.deliveries import Delivery, spoil
 
 OPTIONS = SessionOptions("127.0.0.1", 1, b"localhost", b"secret")
 TO = re.compile(rb"^<message to='u(\d+)@localhost'")
@@ -42,15 +43,8 @@ def crowd() -> Crowd:
     return Crowd(Reactor(), OPTIONS, 4)
 
 
-Delivery = list[tuple[Session, bytes]]
-
-
 def swap_users(delivery: Delivery) -> Delivery:
     return [(delivery[2][0], delivery[0][1]), *delivery[1:]]
-
-
-def spoil(old: bytes, new: bytes) -> Callable[[Delivery], Delivery]:
-    return lambda delivery: [(delivery[0][0], delivery[0][1].replace(old, new, 1)), *delivery[1:]]
 
 
 @pytest.mark.parametrize(

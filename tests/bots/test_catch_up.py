@@ -9,7 +9,7 @@ import pytest
 
 from tests.bots.conftest import ACCOUNTS, EXAMPLES, NewBot, NewPerson
 from tests.bots.test_examples_live import in_room, open_room, say
-from tests.components.archive.running import pair
+from tests.components.archive.running import connected, pair
 from tests.interop.slix import SlixClient
 from tests.peers import ServerProcess
 
@@ -24,15 +24,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
     process.config_file.write_text(config)
     with archive._config.open("a") as file:
         file.write("[search]\nenabled = true\n")
-    try:
-        process.start()
-        archive.start()
-        process.add_users(*(f"user{number}" for number in range(ACCOUNTS)))
+    with connected(process, archive, *(f"user{number}" for number in range(ACCOUNTS))):
         yield process
         assert process.failures() == []
-    finally:
-        archive.kill()
-        process.kill()
 
 
 async def test_what_another_client_got_is_answered(

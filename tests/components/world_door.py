@@ -107,12 +107,3 @@ class _Wire(asyncio.Protocol):
             self._line.says(said.raw.decode())
             open_ -= said.name == "iq" and said.type in ("result", "error")
         return True
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    """Wait for something that happens by itself, soon."""
-    for _ in range(5000):
-        if condition():
-            return
-        await asyncio.sleep(0.001)
-    raise AssertionError("it did not happen")

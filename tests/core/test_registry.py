@@ -11,6 +11,7 @@ from xmpp_server.im.offline import Offline
 from xmpp_server.jid import JID
 from xmpp_server.modules.carbons import Carbons
 from xmpp_server.modules.stream_management import StreamManagementModule
+from xmpp_server.storage.api import SavedSession
 
 ROMEO = JID.parse("romeo@example.org")
 MODULES = (Delivery, Offline, StreamManagementModule, Carbons)
@@ -91,14 +92,19 @@ def test_sessions_survive_a_planned_restart() -> None:
     assert b"urn:xmpp:carbons:2" in transport.take()  # what modules know of the session is back, too
 
 
-def test_an_expired_or_damaged_saved_session_is_not_restored() -> None:
+def restarted() -> tuple[SavedSession, World]:
+    """A session that was saved, and the world after the restart."""
     world = World(modules=MODULES)
     juliet = world.login("juliet@example.org/balcony")
     juliet.says("<enable xmlns='urn:xmpp:sm:3' resume='true'/>")
     juliet.session.suspend()
-    saved = persistence.save(juliet.session)
     after = World(modules=MODULES)
     after.create("juliet@example.org")
+    return persistence.save(juliet.session), after
+
+
+def test_an_expired_or_damaged_saved_session_is_not_restored() -> None:
+    saved, after = restarted()
     damaged = type(saved)(saved.token, saved.jid, b"\xff", saved.expires)
     assert not after.run(persistence.restore(after.host, damaged))
     after.passes(700)
@@ -106,13 +112,7 @@ def test_an_expired_or_damaged_saved_session_is_not_restored() -> None:
 
 
 def test_a_restored_session_whose_client_never_comes_ends() -> None:
-    world = World(modules=MODULES)
-    juliet = world.login("juliet@example.org/balcony")
-    juliet.says("<enable xmlns='urn:xmpp:sm:3' resume='true'/>")
-    juliet.session.suspend()
-    saved = persistence.save(juliet.session)
-    after = World(modules=MODULES)
-    after.create("juliet@example.org")
+    saved, after = restarted()
     assert after.run(persistence.restore(after.host, saved))
     after.passes(700)
     assert after.host.accounts.active == {}

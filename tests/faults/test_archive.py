@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.components.archive.running import ArchiveProcess, pair
+from tests.components.archive.running import ArchiveProcess, connected, pair
 from tests.peers import ServerProcess
 from tests.raw import SM, ClosedError, RawClient
 
@@ -28,14 +28,8 @@ DISK_BYTES = 2 << 20
 @pytest.fixture
 def running(tmp_path: Path) -> Iterator[tuple[ServerProcess, ArchiveProcess]]:
     server, archive = pair(tmp_path, "[limits]\noffline_messages = 100000")
-    try:
-        server.start()
-        archive.start()
-        server.add_users("romeo", "juliet")
+    with connected(server, archive, "romeo", "juliet"):
         yield server, archive
-    finally:
-        archive.kill()
-        server.kill()
 
 
 class Tally:

@@ -6,7 +6,9 @@ import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
 import pytest
+import trustme
 
+from tests.federated_peers import DnsServer
 from tests.interop.aio import AioPeer
 from tests.interop.slix import SlixClient
 from tests.peers import ServerProcess
@@ -16,6 +18,19 @@ PAIRS = 40
 
 NewSlix = Callable[..., Awaitable[SlixClient]]
 NewAio = Callable[..., Awaitable[AioPeer]]
+
+
+@pytest.fixture(scope="module")
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
+@pytest.fixture(scope="module")
+def names() -> Iterator[DnsServer]:
+    """A nameserver that the servers ask for each other."""
+    server = DnsServer()
+    yield server
+    server.close()
 
 
 @pytest.fixture(scope="session")

@@ -39,18 +39,6 @@ PICTURE = base64.b64decode(
 NUMBERS = itertools.count(1)
 
 
-@pytest.fixture(scope="module")
-def authority() -> trustme.CA:
-    return trustme.CA()
-
-
-@pytest.fixture(scope="module")
-def names() -> Iterator[DnsServer]:
-    server = DnsServer()
-    yield server
-    server.close()
-
-
 class Site:
     """A peer, with a certificate of the authority or one it has signed itself."""
 

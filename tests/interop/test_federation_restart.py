@@ -21,18 +21,6 @@ MESSAGES = 300
 PAUSE_S = 0.01
 
 
-@pytest.fixture(scope="module")
-def authority() -> trustme.CA:
-    return trustme.CA()
-
-
-@pytest.fixture(scope="module")
-def names() -> Iterator[DnsServer]:
-    server = DnsServer()
-    yield server
-    server.close()
-
-
 @pytest.fixture(params=(Prosody, Ejabberd), ids=lambda kind: kind.name)
 def site(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, names: DnsServer, authority: trustme.CA

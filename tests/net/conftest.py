@@ -140,6 +140,7 @@ def names() -> Iterator[DnsServer]:
 
 @pytest.fixture(scope="session")
 def authority() -> trustme.CA:
+    """Whom both sides believe, where a test says so."""
     return trustme.CA(key_type=trustme.KeyType.ECDSA)
 
 

@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import pytest
-import trustme
 
 from tests import federation
 from tests.app.live_server import running
@@ -22,11 +21,6 @@ from xmpp_server.net import lookup, s2s, s2s_acknowledgement, s2s_lane, s2s_veri
 from xmpp_server.streams.s2s_in import S2SInStream
 
 A, B = "a.test", "b.test"
-
-
-@pytest.fixture
-def authority() -> trustme.CA:
-    return trustme.CA(key_type=trustme.KeyType.ECDSA)
 
 
 @contextlib.asynccontextmanager

@@ -63,11 +63,6 @@ async def test_dialback_for_several_pairs_on_one_stream(tmp_path: Path) -> None:
         assert (row["local"], row["remote"]) == (f"{A}, {ROOMS_A}", f"{B}, {ROOMS_B}")
 
 
-@pytest.fixture
-def authority() -> trustme.CA:
-    return trustme.CA(key_type=trustme.KeyType.ECDSA)
-
-
 def certificates(folder: Path, authority: trustme.CA, *, wildcard: bool) -> dict[str, Tls]:
     return {
         domain: federation.certificate(folder / domain, authority, domain, *([f"*.{domain}"] if wildcard else []))

@@ -107,9 +107,8 @@ class Linked:
 
 
 @pytest.fixture
-async def linked(tmp_path: Path) -> AsyncIterator[Linked]:
+async def linked(tmp_path: Path, authority: trustme.CA) -> AsyncIterator[Linked]:
     """Two servers with certificates of one authority; a message has gone over, and is acknowledged."""
-    authority = trustme.CA(key_type=trustme.KeyType.ECDSA)
     tls = {domain: federation.certificate(tmp_path / domain, authority, domain) for domain in (A, B)}
     either = S2S(trust=federation.trusted(tmp_path, authority))
     async with pair(tmp_path, either, either, **tls) as (first, second):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import socket
@@ -9,6 +10,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from tests.peers import ROOT, ServerProcess
@@ -95,6 +97,19 @@ def free_port() -> int:
         except OSError:
             continue
         return port
+
+
+@contextlib.contextmanager
+def connected(server: ServerProcess, archive: ArchiveProcess, *users: str) -> Iterator[None]:
+    """Run both, with these accounts; at the end both are killed, unless they have stopped."""
+    try:
+        server.start()
+        archive.start()
+        server.add_users(*users)
+        yield
+    finally:
+        archive.kill()
+        server.kill()
 
 
 def pair(folder: Path, more: str = "", archive_url: str = "") -> tuple[ServerProcess, ArchiveProcess]:

@@ -15,7 +15,7 @@ import slixmpp
 from slixmpp.exceptions import IqError
 
 from tests.components.archive.history_client import MAM_PLUGINS, opens
-from tests.components.archive.running import ArchiveProcess, pair
+from tests.components.archive.running import ArchiveProcess, connected, pair
 from tests.interop.aio import AioPeer
 from tests.interop.slix import SlixClient
 from tests.peers import ROOT, ServerProcess
@@ -24,18 +24,13 @@ from tests.peers import ROOT, ServerProcess
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[ServerProcess, ArchiveProcess]]:
     server, archive = pair(tmp_path_factory.mktemp("archive"))
-    try:
-        server.start()
-        archive.start()
-        server.add_users("romeo", "juliet", "nurse", "paris", "benvolio", "mercutio", "tybalt", "samson")
+    users = ("romeo", "juliet", "nurse", "paris", "benvolio", "mercutio", "tybalt", "samson")
+    with connected(server, archive, *users):
         yield server, archive
         assert server.failures() == []
         assert not archive.failed
         assert archive.stop() == 0
         assert server.stop() == 0
-    finally:
-        archive.kill()
-        server.kill()
 
 
 async def client(server: ServerProcess, user: str, resource: str = "mam") -> SlixClient:

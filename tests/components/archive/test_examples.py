@@ -12,7 +12,8 @@ from components.xmpp_archive.link import ArchiveLink
 from components.xmpp_archive.metrics import Metrics
 from components.xmpp_archive.service import Service
 from components.xmpp_archive.settings import Config, Preferences, Search, Server
-from tests.components.world_door import SECRET, WorldDoor, until
+from tests.components.waiting import until
+from tests.components.world_door import SECRET, WorldDoor
 from tests.examples import Examples
 from tests.modules.conftest import IM
 from tests.plugged import plug

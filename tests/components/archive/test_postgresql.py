@@ -18,7 +18,7 @@ from components.xmpp_archive.query import Query
 from components.xmpp_archive.store import Store
 from tests.components.archive.conftest import OWNER, entry
 from tests.components.archive.history_client import MAM_PLUGINS
-from tests.components.archive.running import ArchiveProcess, pair
+from tests.components.archive.running import ArchiveProcess, connected, pair
 from tests.interop.slix import SlixClient
 from tests.peers import ServerProcess
 from tests.postgres import PostgresServer
@@ -28,13 +28,9 @@ from tests.postgres import PostgresServer
 def running(tmp_path: Path, postgres: PostgresServer) -> Iterator[tuple[ServerProcess, ArchiveProcess]]:
     server, archive = pair(tmp_path, archive_url=asyncio.run(postgres.new_database()))
     try:
-        server.start()
-        archive.start()
-        server.add_users("romeo", "juliet")
-        yield server, archive
+        with connected(server, archive, "romeo", "juliet"):
+            yield server, archive
     finally:
-        archive.kill()
-        server.kill()
         if postgres.process is None:
             postgres.start()
 

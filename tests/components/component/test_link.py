@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import socket
 import ssl
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from xml.etree import ElementTree as ET
@@ -19,6 +19,7 @@ from components.xmpp_component.back_off import BackOff
 from components.xmpp_component.errors import RequestError
 from components.xmpp_component.link import Link
 from components.xmpp_component.settings import Server
+from tests.components.waiting import until
 
 DOMAIN, SECRET, NS = "thing.example.org", "s3cret", "urn:example:thing"
 TIMEOUT_S = 5.0
@@ -99,6 +100,21 @@ class Stream:
         self.writer.close()
 
 
+class Slow:
+    """A request to the link that is answered when the test says so."""
+
+    REQUEST = f"<iq type='get' id='i1' from='a@example.org/x' to='{DOMAIN}'><slow xmlns='{NS}'/></iq>"
+
+    def __init__(self, link: Link) -> None:
+        self.asked = asyncio.Event()
+        self.go = asyncio.Event()
+        link.answers({"get": self.answer}, f"{{{NS}}}slow")
+
+    async def answer(self, _payload: ET.Element, _sender: str) -> None:
+        self.asked.set()
+        await self.go.wait()
+
+
 @pytest.fixture
 def waits() -> Waits:
     return Waits()
@@ -139,15 +155,6 @@ async def link(door: tuple[Door, str], waits: Waits) -> AsyncIterator[Link]:
     for writer in door[0].writers:
         writer.transport.abort()
     await link.stop()
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    """Wait for something that happens by itself, soon."""
-    for _ in range(5000):
-        if condition():
-            return
-        await asyncio.sleep(0.001)
-    raise AssertionError("it did not happen")
 
 
 async def test_it_answers_requests(door: tuple[Door, str], link: Link) -> None:
@@ -238,21 +245,15 @@ async def test_it_ends_its_stream_when_it_stops(door: tuple[Door, str], link: Li
 
 
 async def test_answers_under_way_are_sent_before_it_stops(door: tuple[Door, str], link: Link) -> None:
-    asked, go = asyncio.Event(), asyncio.Event()
-
-    async def slow(_payload: ET.Element, _sender: str) -> None:
-        asked.set()
-        await go.wait()
-
-    link.answers({"get": slow}, f"{{{NS}}}slow")
+    slow = Slow(link)
     link.start()
     stream = await door[0].accepted()
     await until(lambda: link.is_ready)
-    stream.write(f"<iq type='get' id='i1' from='a@example.org/x' to='{DOMAIN}'><slow xmlns='{NS}'/></iq>")
-    await until(asked.is_set)
+    stream.write(slow.REQUEST)
+    await until(slow.asked.is_set)
     stopping = asyncio.create_task(link.stop())
     await asyncio.sleep(0)
-    go.set()
+    slow.go.set()
     assert "type='result'" in await stream.read_until("</stream:stream>")
     stream.close()
     await stopping
@@ -307,22 +308,16 @@ async def test_nobody_is_there(tmp_path: Path, waits: Waits) -> None:
 
 
 async def test_an_answer_that_comes_after_the_connection_is_dropped(door: tuple[Door, str], link: Link) -> None:
-    asked, go = asyncio.Event(), asyncio.Event()
-
-    async def slow(_payload: ET.Element, _sender: str) -> None:
-        asked.set()
-        await go.wait()
-
-    link.answers({"get": slow}, f"{{{NS}}}slow")
+    slow = Slow(link)
     link.start()
     stream = await door[0].accepted()
     await until(lambda: link.is_ready)
-    stream.write(f"<iq type='get' id='i1' from='a@example.org/x' to='{DOMAIN}'><slow xmlns='{NS}'/></iq>")
+    stream.write(slow.REQUEST)
     with capture_logs() as logs:
-        await until(asked.is_set)
+        await until(slow.asked.is_set)
         stream.close()
         await until(lambda: not link.is_ready)
-        go.set()
+        slow.go.set()
         await until(lambda: any(line["event"] == "answer-dropped" for line in logs))
 
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import io
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -133,12 +132,3 @@ async def server(
     await http.stop()
     await index.close()
     await storage.close()
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    """Wait for something that happens by itself, soon."""
-    for _ in range(500):
-        if condition():
-            return
-        await asyncio.sleep(0.01)
-    raise AssertionError("it did not happen")

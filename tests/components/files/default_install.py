@@ -16,7 +16,9 @@ import sys
 import time
 from pathlib import Path
 
-from tests.peers import COMMAND, PASSWORD, ROOT, START_TIMEOUT_S
+import pytest
+
+from tests.peers import COMMAND, PASSWORD, ROOT, START_TIMEOUT_S, need
 
 SIOCSIFFLAGS = 0x8914
 IFF_UP = 1
@@ -45,6 +47,19 @@ def serve(folder: Path, client: str) -> None:
         assert server.wait(START_TIMEOUT_S) == 0
     finally:
         server.kill()
+
+
+def used(folder: Path, client: str) -> str:
+    """Run this program in a network of its own; return what the client prints."""
+    unshare = [need("unshare", "util-linux"), "--net", *(() if os.geteuid() == 0 else ("--map-root-user",))]
+    if subprocess.run([*unshare, "true"], capture_output=True, check=False).returncode:
+        pytest.skip("unshare --net is not permitted here")
+    program = [sys.executable, "-m", __name__, str(folder), client]
+    done = subprocess.run([*unshare, *program], capture_output=True, text=True, cwd=ROOT, timeout=90, check=False)
+    log = (folder / "log").read_text()
+    assert done.returncode == 0, done.stderr + log
+    assert "Traceback" not in log
+    return done.stdout
 
 
 if __name__ == "__main__":

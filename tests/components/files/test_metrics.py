@@ -12,7 +12,7 @@ from components.xmpp_files.metrics import Metrics, RelayMetrics
 from components.xmpp_files.relay import Relay
 from components.xmpp_files.requests import too_large
 from components.xmpp_files.settings import ProxySettings
-from tests.components.files.conftest import until
+from tests.components.waiting import until
 
 
 def value(registry: CollectorRegistry, name: str, **labels: str) -> float | None:

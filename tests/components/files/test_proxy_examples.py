@@ -12,7 +12,8 @@ from prometheus_client import CollectorRegistry
 from components.xmpp_component.settings import Server
 from components.xmpp_files.program import ProxyPart
 from components.xmpp_files.settings import Config, ProxySettings
-from tests.components.world_door import SECRET, TIMEOUT_S, WorldDoor, until
+from tests.components.waiting import until
+from tests.components.world_door import SECRET, TIMEOUT_S, WorldDoor
 from tests.examples import Examples
 from tests.modules.conftest import IM
 from tests.plugged import plug

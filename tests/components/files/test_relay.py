@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from components.xmpp_component.addresses import Doors
 from components.xmpp_files.relay import Activation, Relay
 from components.xmpp_files.settings import ProxySettings
-from tests.components.files.conftest import until
+from tests.components.waiting import until
 
 HASH = "416781edf1ae50bad01cb8509ba35b43952bc345"
 USER = "romeo@montague.tld"

@@ -19,10 +19,11 @@ from msgspec.structs import replace
 from components.xmpp_files.purge import Purge
 from components.xmpp_files.s3 import S3Storage, part_bytes
 from components.xmpp_files.storage import Storage, StorageError, TakenError
-from tests.components.files.conftest import FileServer, until
+from tests.components.files.conftest import FileServer
 from tests.components.files.s3_servers import S3Server, installed, table
 from tests.components.files.transfers import slot, transfer
 from tests.components.files.xmpp_peers import Program
+from tests.components.waiting import until
 from tests.ports import free_ports
 
 MIB = 1 << 20

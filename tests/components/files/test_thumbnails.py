@@ -12,8 +12,9 @@ from components.xmpp_files import thumbnails as module
 from components.xmpp_files.settings import ThumbnailSettings
 from components.xmpp_files.storage import Storage
 from components.xmpp_files.thumbnails import Thumbnails
-from tests.components.files.conftest import FileServer, until
+from tests.components.files.conftest import FileServer
 from tests.components.files.test_thumbnail_worker import image
+from tests.components.waiting import until
 
 SETTINGS = ThumbnailSettings(enabled=True, side=100, max_file_bytes=100_000, cache_bytes=20_000)
 

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from components.xmpp_files.slots import Slot
 from components.xmpp_files.storage import FullError
-from tests.components.files.conftest import until
+from tests.components.waiting import until
 
 DATA = b"0123456789" * 1000
 

@@ -20,7 +20,8 @@ from components.xmpp_files.settings import (
     QuotaSettings,
     UploadSettings,
 )
-from tests.components.world_door import SECRET, WorldDoor, until
+from tests.components.waiting import until
+from tests.components.world_door import SECRET, WorldDoor
 from tests.examples import Examples
 from tests.modules.conftest import IM
 from tests.plugged import plug

@@ -6,8 +6,8 @@ import asyncio
 
 import pytest
 
-from tests.components.files.conftest import until
 from tests.components.files.network_disk.conftest import JULIET, ROMEO, listed
+from tests.components.waiting import until
 
 
 async def test_no_form_of_another_site_does_anything(server, romeo):

@@ -12,9 +12,9 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from tests.components.files.conftest import until
 from tests.components.files.network_disk.people import Person, online
 from tests.components.files.xmpp_peers import Ours, Program
+from tests.components.waiting import until
 from tests.peers import DOMAIN
 from tests.ports import free_ports
 
