@@ -5,15 +5,15 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
-import msgspec
 from msgspec.structs import replace
 
 from components.xmpp_archive.settings import Config
 from components.xmpp_component import environment
-from components.xmpp_component.config import checked_addresses, checked_server, complaints, folder_of, read
-from components.xmpp_component.environment import Tables, has_any, is_supervised, merged
+from components.xmpp_component.config import checked_addresses, checked_server, loaded
+from components.xmpp_component.environment import Tables, has_any
 
 __all__ = ["load"]
 
@@ -21,21 +21,8 @@ _ENV = re.compile(r"\$\{env:([^}]*)\}")
 
 
 def load(path: Path | None, environ: Mapping[str, str] = os.environ) -> Config:
-    """Read and check the settings.
-
-    Args:
-        path: The file; relative paths inside it start at its folder. None: all is as the environment says.
-        environ: What the server says that has started us; keys of the file go before it.
-
-    Raises:
-        ConfigError: With the file and the key that is wrong.
-
-    """
-    tables = read(path)
-    if is_supervised(environ):
-        tables = merged(tables, _told(tables, environ))
-    with complaints(path):
-        return _checked(msgspec.convert(tables, Config), folder_of(path), environ)
+    """Read and check the settings, as `loaded` says."""
+    return loaded(path, environ, Config, _told, partial(_checked, environ=environ))
 
 
 def _told(tables: Tables, environ: Mapping[str, str]) -> Tables:
@@ -46,7 +33,7 @@ def _told(tables: Tables, environ: Mapping[str, str]) -> Tables:
     return {"server": server} | environment.data(environ)
 
 
-def _checked(config: Config, folder: Path, environ: Mapping[str, str]) -> Config:
+def _checked(config: Config, folder: Path, *, environ: Mapping[str, str]) -> Config:
     if config.url and not config.url.startswith("postgresql://"):
         raise ValueError('url: must begin with "postgresql://"')
     if config.pages.default > config.pages.most:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 import tomllib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TypeVar
 
@@ -13,9 +13,10 @@ import msgspec
 from msgspec.structs import replace
 
 from components.xmpp_component.addresses import AddressError, split
-from components.xmpp_component.environment import Tables
-from components.xmpp_component.settings import Server
+from components.xmpp_component.environment import Tables, is_supervised, merged
+from components.xmpp_component.settings import Server, Table
 
+C = TypeVar("C", bound=Table)
 S = TypeVar("S", bound=Server)
 
 _PLACE = re.compile(r"(.*?)(?: - at `\$\.?(.*)`)?", re.DOTALL)
@@ -23,6 +24,33 @@ _PLACE = re.compile(r"(.*?)(?: - at `\$\.?(.*)`)?", re.DOTALL)
 
 class ConfigError(Exception):
     """One line for the operator."""
+
+
+def loaded(
+    path: Path | None,
+    environ: Mapping[str, str],
+    kind: type[C],
+    told: Callable[[Tables, Mapping[str, str]], Tables],
+    checked: Callable[[C, Path], C],
+) -> C:
+    """Read and check the settings of a component.
+
+    Args:
+        path: The file; relative paths inside it start at its folder. None: all is as the environment says.
+        environ: What the server says that has started us; keys of the file go before it.
+        kind: What the tables are.
+        told: Returns tables of what the environment says, where those of the file leave something to it.
+        checked: Returns settings whose paths start at a folder. Raises ValueError where something is wrong.
+
+    Raises:
+        ConfigError: With the file and the key that is wrong.
+
+    """
+    tables = read(path)
+    if is_supervised(environ):
+        tables = merged(tables, told(tables, environ))
+    with complaints(path):
+        return checked(msgspec.convert(tables, kind), folder_of(path))
 
 
 def read(path: Path | None) -> Tables:

@@ -8,28 +8,16 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-import msgspec
 from msgspec.structs import replace
 
-from components.xmpp_component.config import checked_addresses, checked_server, complaints, folder_of, read, secret_in
-from components.xmpp_files.environment import with_environment
+from components.xmpp_component.config import checked_addresses, checked_server, loaded, secret_in
+from components.xmpp_files.environment import told
 from components.xmpp_files.settings import Config, HttpSettings, S3Settings
 
 
 def load(path: Path | None, environ: Mapping[str, str] = os.environ) -> Config:
-    """Read and check the settings.
-
-    Args:
-        path: The file; relative paths inside it start at its folder. None: all is as the environment says.
-        environ: What the server says that has started us; keys of the file go before it.
-
-    Raises:
-        ConfigError: With the file and the key that is wrong.
-
-    """
-    tables = with_environment(read(path), environ)
-    with complaints(path):
-        return _checked(msgspec.convert(tables, Config), folder_of(path))
+    """Read and check the settings, as `loaded` says."""
+    return loaded(path, environ, Config, told, _checked)
 
 
 def _checked(config: Config, folder: Path) -> Config:

@@ -9,26 +9,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from components.xmpp_component import environment
-from components.xmpp_component.environment import Tables, has_any, is_supervised, merged
+from components.xmpp_component.environment import Tables, has_any
 
 _PROXY = "proxy."
 
 
-def with_environment(tables: Tables, environ: Mapping[str, str]) -> Tables:
-    """Return a configuration with what it does not say itself taken from the environment."""
-    return merged(tables, _told(tables, environ)) if is_supervised(environ) else tables
-
-
-def _told(tables: Tables, environ: Mapping[str, str]) -> Tables:
+def told(tables: Tables, environ: Mapping[str, str]) -> Tables:
+    """Return the tables of what the environment says; `tables` are those of the file."""
     domains = environment.domains(environ)
     upload = next((domain for domain in domains if not domain.startswith(_PROXY)), "")
     proxy = next((domain for domain in domains if domain.startswith(_PROXY)), "")
-    told: Tables = {
+    found: Tables = {
         "server": environment.door(tables, environ),
         "upload": {"domain": upload},
         "proxy": {"domain": proxy},
     }
     if not has_any(tables, "http", "certificate", "key"):
         names = {"certificate": "COMPONENT_CERTIFICATE", "key": "COMPONENT_KEY"}
-        told["http"] = {key: environ.get(name, "") for key, name in names.items()} | {"host": upload.partition(".")[2]}
-    return told | environment.data(environ)
+        found["http"] = {key: environ.get(name, "") for key, name in names.items()} | {"host": upload.partition(".")[2]}
+    return found | environment.data(environ)
