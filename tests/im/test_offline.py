@@ -1,18 +1,17 @@
 """XEP-0160, and the messages that a session under XEP-0198 leaves behind."""
 
-from collections.abc import Callable
-
 import pytest
 
-from tests.world import START, Client, World
+from tests.virtual_runtime import START
+from tests.world import Client, World
 from xmpp_server.core.hooks import PresenceChange
 from xmpp_server.core.host import Limits
 from xmpp_server.im.delivery import Delivery
-from xmpp_server.im.offline import GIVE_UP_S, RETRY_S, Offline, keeping
+from xmpp_server.im.offline import Offline, keeping
 from xmpp_server.jid import JID
 from xmpp_server.modules.stable_ids import StableIds
 from xmpp_server.modules.stream_management import StreamManagementModule
-from xmpp_server.storage.api import StorageFullError
+from xmpp_server.storage.api import OfflineMessage, StorageFullError
 from xmpp_server.xml.element import Element
 from xmpp_server.xml.namespaces import CLIENT, DELAY, SID
 from xmpp_server.xml.parser import parse
@@ -22,11 +21,30 @@ JULIET = JID.parse("juliet@example.org")
 CHAT = "<message to='{to}' type='chat' id='{id}'><body>{id}</body></message>"
 
 
-@pytest.fixture
-def world() -> World:
+def offline_world() -> World:
+    """A world where Juliet has an account, and no presence."""
     world = World(modules=(Delivery, Offline, StableIds, StreamManagementModule))
     world.create(JULIET)
     return world
+
+
+@pytest.fixture
+def world() -> World:
+    return offline_world()
+
+
+@pytest.fixture
+def romeo(world: World) -> Client:
+    return world.login("romeo@example.org/home")
+
+
+@pytest.fixture
+def balcony(world: World) -> Client:
+    """Juliet's client, available, with stream management."""
+    balcony = world.login("juliet@example.org/balcony")
+    come(balcony)
+    enable_sm(balcony)
+    return balcony
 
 
 def come(client: Client, priority: int = 0) -> None:
@@ -120,8 +138,7 @@ def test_past_the_quota_the_sender_is_told_and_the_queue_is_intact() -> None:
     assert stored(world) == ["m0", "m1"]
 
 
-async def test_a_failed_write_is_an_error_to_the_sender(world: World) -> None:
-    romeo = world.login("romeo@example.org/home")
+async def test_a_failed_write_is_an_error_to_the_sender(world: World, romeo: Client) -> None:
     world.storage.hold()
     romeo.says(CHAT.format(to=JULIET, id="m"))
     assert romeo.hears() == []
@@ -130,8 +147,7 @@ async def test_a_failed_write_is_an_error_to_the_sender(world: World) -> None:
     assert error.find("error", CLIENT).first.name == "resource-constraint"
 
 
-async def test_acknowledged_only_when_committed(world: World) -> None:
-    romeo = world.login("romeo@example.org/home")
+async def test_acknowledged_only_when_committed(world: World, romeo: Client) -> None:
     enable_sm(romeo)
     world.storage.hold()
     romeo.says(CHAT.format(to=JULIET, id="m"), "<r xmlns='urn:xmpp:sm:3'/>")
@@ -141,12 +157,8 @@ async def test_acknowledged_only_when_committed(world: World) -> None:
     assert (answer.name, answer.get("h")) == ("a", "1")
 
 
-def test_acknowledged_when_the_recipient_has_acknowledged(world: World) -> None:
-    romeo = world.login("romeo@example.org/home")
-    balcony = world.login("juliet@example.org/balcony")
-    come(balcony)
+def test_acknowledged_when_the_recipient_has_acknowledged(world: World, romeo: Client, balcony: Client) -> None:
     enable_sm(romeo)
-    enable_sm(balcony)
     romeo.says(CHAT.format(to=balcony.jid, id="m"), "<r xmlns='urn:xmpp:sm:3'/>")
     assert romeo.hears() == []
     assert [element.name for element in balcony.hears()] == ["message", "r"]  # asked at once, on romeo's behalf
@@ -156,12 +168,8 @@ def test_acknowledged_when_the_recipient_has_acknowledged(world: World) -> None:
     assert stored(world) == []
 
 
-def test_kept_when_the_recipient_does_not_acknowledge_in_time(world: World) -> None:
-    romeo = world.login("romeo@example.org/home")
-    balcony = world.login("juliet@example.org/balcony")
-    come(balcony)
+def test_kept_when_the_recipient_does_not_acknowledge_in_time(world: World, romeo: Client, balcony: Client) -> None:
     enable_sm(romeo)
-    enable_sm(balcony)
     romeo.says(CHAT.format(to=balcony.jid, id="m"), "<r xmlns='urn:xmpp:sm:3'/>")
     world.passes(3)
     [answer] = romeo.hears()
@@ -171,11 +179,7 @@ def test_kept_when_the_recipient_does_not_acknowledge_in_time(world: World) -> N
     assert stored(world) == []
 
 
-def test_resumption_sends_again_what_was_not_acknowledged(world: World) -> None:
-    romeo = world.login("romeo@example.org/home")
-    balcony = world.login("juliet@example.org/balcony")
-    come(balcony)
-    enable_sm(balcony)
+def test_resumption_sends_again_what_was_not_acknowledged(world: World, romeo: Client, balcony: Client) -> None:
     romeo.says(CHAT.format(to=JULIET, id="m1"))
     balcony.drops()
     romeo.says(CHAT.format(to=JULIET, id="m2"))
@@ -186,11 +190,7 @@ def test_resumption_sends_again_what_was_not_acknowledged(world: World) -> None:
     assert stored(world) == []
 
 
-def test_what_a_dead_session_leaves_is_stored(world: World) -> None:
-    romeo = world.login("romeo@example.org/home")
-    balcony = world.login("juliet@example.org/balcony")
-    come(balcony)
-    enable_sm(balcony)
+def test_what_a_dead_session_leaves_is_stored(world: World, romeo: Client, balcony: Client) -> None:
     romeo.says(CHAT.format(to=JULIET, id="m1"))
     balcony.drops()
     romeo.says(CHAT.format(to=balcony.jid, id="m2"))
@@ -202,8 +202,7 @@ def test_what_a_dead_session_leaves_is_stored(world: World) -> None:
     assert bodies(again.hears()) == ["m1", "m2"]
 
 
-def test_what_a_dead_session_leaves_goes_to_others_who_have_not_seen_it(world: World) -> None:
-    romeo = world.login("romeo@example.org/home")
+def test_what_a_dead_session_leaves_goes_to_others_who_have_not_seen_it(world: World, romeo: Client) -> None:
     balcony = world.login("juliet@example.org/balcony")
     chamber = world.login("juliet@example.org/chamber")
     come(balcony)
@@ -217,8 +216,7 @@ def test_what_a_dead_session_leaves_goes_to_others_who_have_not_seen_it(world: W
     assert stored(world) == []
 
 
-def test_unanswered_iqs_of_a_dead_session_are_refused(world: World) -> None:
-    romeo = world.login("romeo@example.org/home")
+def test_unanswered_iqs_of_a_dead_session_are_refused(world: World, romeo: Client) -> None:
     balcony = world.login("juliet@example.org/balcony")
     enable_sm(balcony, resume=False)
     romeo.says(f"<iq to='{balcony.jid}' type='get' id='i'><query xmlns='urn:example'/></iq>")
@@ -239,8 +237,6 @@ def test_two_resources_do_not_both_get_what_was_stored(world: World) -> None:
 
 
 def test_one_bad_row_does_not_keep_the_others_back(world: World) -> None:
-    from xmpp_server.storage.api import OfflineMessage
-
     world.storage.offline.append(JULIET, OfflineMessage("0", world.runtime.utcnow(), b"<message"))
     world.login("romeo@example.org/home").says(CHAT.format(to=JULIET, id="m"))
     balcony = world.login("juliet@example.org/balcony")
@@ -258,8 +254,7 @@ def test_a_private_message_is_kept(world: World) -> None:
     assert world.run(world.storage.offline.count(JULIET)) == 2
 
 
-def test_what_two_lost_sessions_had_is_stored_once_and_counted_once(world: World) -> None:
-    romeo = world.login("romeo@example.org/home")
+def test_what_two_lost_sessions_had_is_stored_once_and_counted_once(world: World, romeo: Client) -> None:
     lost = [world.login(f"juliet@example.org/{name}") for name in ("balcony", "chamber")]
     for client in lost:
         come(client)
@@ -278,8 +273,7 @@ def test_what_two_lost_sessions_had_is_stored_once_and_counted_once(world: World
     assert (stored(world), account.offline_count) == ([], 0)
 
 
-def test_what_one_of_two_sessions_has_acknowledged_is_forgotten(world: World) -> None:
-    romeo = world.login("romeo@example.org/home")
+def test_what_one_of_two_sessions_has_acknowledged_is_forgotten(world: World, romeo: Client) -> None:
     balcony, chamber = [world.login(f"juliet@example.org/{name}") for name in ("balcony", "chamber")]
     for client in (balcony, chamber):
         come(client)
@@ -292,11 +286,9 @@ def test_what_one_of_two_sessions_has_acknowledged_is_forgotten(world: World) ->
     assert (stored(world), balcony.account.offline_count) == ([], 0)
 
 
-def test_who_came_later_gets_what_a_lost_session_has_not_acknowledged(world: World) -> None:
-    romeo = world.login("romeo@example.org/home")
-    balcony = world.login("juliet@example.org/balcony")
-    come(balcony)
-    enable_sm(balcony)
+def test_who_came_later_gets_what_a_lost_session_has_not_acknowledged(
+    world: World, romeo: Client, balcony: Client
+) -> None:
     balcony.drops()
     romeo.says(CHAT.format(to=JULIET, id="m"))
     world.passes(60)
@@ -322,8 +314,7 @@ def test_what_was_stored_and_given_to_a_lost_session_goes_to_another(world: Worl
     assert (stored(world), chamber.account.offline_count) == ([], 0)
 
 
-def test_new_messages_do_not_overtake_stored_ones(world: World) -> None:
-    romeo = world.login("romeo@example.org/home")
+def test_new_messages_do_not_overtake_stored_ones(world: World, romeo: Client) -> None:
     romeo.says(*[CHAT.format(to=JULIET, id=f"m{n}") for n in range(250)])
     balcony = world.login("juliet@example.org/balcony")
     arrive(balcony)
@@ -347,8 +338,7 @@ def test_stored_messages_wait_for_a_slow_reader(world: World) -> None:
     assert stored(world) == []
 
 
-def test_another_resource_takes_over_where_one_leaves_in_the_middle(world: World) -> None:
-    romeo = world.login("romeo@example.org/home")
+def test_another_resource_takes_over_where_one_leaves_in_the_middle(world: World, romeo: Client) -> None:
     romeo.says(*[CHAT.format(to=JULIET, id=f"m{n}" + "x" * 9000) for n in range(90)])
     balcony, chamber = [world.login(f"juliet@example.org/{name}") for name in ("balcony", "chamber")]
     balcony.transport.counts = True
@@ -365,8 +355,7 @@ def test_another_resource_takes_over_where_one_leaves_in_the_middle(world: World
     assert (stored(world), chamber.account.offline_count) == ([], 0)
 
 
-def test_nothing_is_stored_for_an_account_that_is_being_deleted(world: World) -> None:
-    romeo = world.login("romeo@example.org/home")
+def test_nothing_is_stored_for_an_account_that_is_being_deleted(world: World, romeo: Client) -> None:
     account = world.run(world.host.accounts.load(JULIET))
     assert account is not None
     account.deleted = True
@@ -375,154 +364,12 @@ def test_nothing_is_stored_for_an_account_that_is_being_deleted(world: World) ->
     assert error.find("error", CLIENT).first.name == "service-unavailable"
 
 
-def test_what_is_kept_for_a_lost_session_keeps_its_time(world: World) -> None:
-    romeo = world.login("romeo@example.org/home")
-    balcony = world.login("juliet@example.org/balcony")
-    come(balcony)
-    enable_sm(balcony)
+def test_what_is_kept_for_a_lost_session_keeps_its_time(world: World, romeo: Client, balcony: Client) -> None:
     romeo.says(CHAT.format(to=JULIET, id="m"))
     world.passes(30)
     balcony.drops()
     [row] = world.run(world.storage.offline.load(JULIET))
     assert row.stamp == START
-
-
-async def test_a_failed_write_that_nobody_misses_is_no_error(world: World) -> None:
-    """The client has acknowledged the message before the store has said that it cannot keep it."""
-    romeo, juliet = world.login("romeo@example.org/home"), world.login("juliet@example.org/balcony")
-    come(juliet)
-    for client in (romeo, juliet):
-        enable_sm(client)
-    world.storage.hold()
-    romeo.says(CHAT.format(to=JULIET, id="m"))
-    world.passes(3)
-    assert juliet.account.offline_count == 1
-    juliet.says("<a xmlns='urn:xmpp:sm:3' h='1'/>")
-    world.release(StorageFullError("no space"))
-    assert romeo.hears() == []
-    assert juliet.account.offline_count == 0
-
-
-def unwritten(world: World) -> tuple[Client, Client]:
-    """A message for a lost session that the store has just refused; nobody has been told anything."""
-    romeo, juliet = world.login("romeo@example.org/home"), world.login("juliet@example.org/balcony")
-    come(juliet)
-    for client in (romeo, juliet):
-        enable_sm(client)
-    juliet.drops()
-    refused(world, lambda: romeo.says(CHAT.format(to=JULIET, id="m"), "<r xmlns='urn:xmpp:sm:3'/>"))
-    assert romeo.hears() == []
-    return romeo, juliet
-
-
-def refused(world: World, action: Callable[[], None]) -> None:
-    """Do something while the store takes nothing."""
-    world.storage.hold()
-    action()
-    world.release(StorageFullError("no space"))
-
-
-def names(client: Client) -> list[str]:
-    """What a client has heard: errors for messages, and that the server has its first stanza."""
-    heard = [one for one in client.hears() if one.name == "message" or (one.name, one.get("h")) == ("a", "1")]
-    return [one.name if one.name == "a" else f"{one.get('type')} {one.get('id')}" for one in heard]
-
-
-async def test_no_error_for_what_a_lost_session_still_gets(world: World) -> None:
-    romeo, juliet = unwritten(world)
-    juliet.resumes()
-    assert bodies(juliet.hears()) == ["m"]
-    assert names(romeo) == []
-    juliet.says("<a xmlns='urn:xmpp:sm:3' h='1'/>")
-    assert names(romeo) == ["a"]
-    assert (stored(world), juliet.account.offline_count) == ([], 0)
-
-
-async def test_what_could_not_be_written_is_tried_again(world: World) -> None:
-    romeo, juliet = unwritten(world)
-    refused(world, lambda: world.passes(RETRY_S))
-    assert (names(romeo), stored(world)) == ([], [])
-    world.passes(RETRY_S)
-    assert names(romeo) == ["a"]
-    assert (stored(world), juliet.account.offline_count) == (["m"], 1)
-    juliet.resumes()
-    juliet.says("<a xmlns='urn:xmpp:sm:3' h='1'/>")
-    assert (stored(world), juliet.account.offline_count) == ([], 0)
-
-
-async def test_what_could_not_be_written_is_written_when_its_session_ends(world: World) -> None:
-    romeo, juliet = unwritten(world)
-    juliet.leaves()
-    assert names(romeo) == ["a"]
-    assert (stored(world), juliet.account.offline_count) == (["m"], 1)
-
-
-async def test_its_sender_is_told_when_nobody_has_it_any_more(world: World) -> None:
-    romeo, juliet = unwritten(world)
-    refused(world, juliet.leaves)
-    assert names(romeo) == ["error m", "a"]
-    assert (stored(world), juliet.account.offline_count) == ([], 0)
-
-
-async def test_its_sender_is_told_after_a_while(world: World) -> None:
-    romeo, juliet = unwritten(world)
-    for _ in range(int(GIVE_UP_S / RETRY_S) - 1):
-        refused(world, lambda: world.passes(RETRY_S))
-    assert names(romeo) == []
-    refused(world, lambda: world.passes(RETRY_S))
-    assert names(romeo) == ["error m", "a"]
-    assert juliet.account.offline_count == 0
-
-
-async def test_its_sender_is_told_when_the_server_stops(world: World) -> None:
-    romeo, juliet = unwritten(world)
-    world.host.hooks.stopping.fire(None)
-    refused(world, juliet.session.suspend)
-    assert names(romeo) == ["error m", "a"]
-
-
-async def test_it_goes_to_another_session_that_comes(world: World) -> None:
-    romeo, juliet = unwritten(world)
-    world.passes(1)
-    chamber = world.login("juliet@example.org/chamber")
-    come(chamber)
-    assert chamber.hears() == []
-    juliet.leaves()
-    assert bodies(chamber.hears()) == ["m"]
-    assert names(romeo) == ["a"]
-    assert (stored(world), chamber.account.offline_count) == ([], 0)
-
-
-async def test_it_is_forgotten_with_its_account(world: World) -> None:
-    romeo, _ = unwritten(world)
-    world.run(world.host.provisioning.delete(JID.parse(JULIET)))
-    assert names(romeo)[-1:] == ["a"]
-    world.passes(RETRY_S)
-
-
-async def test_who_comes_while_a_message_is_written_gets_it(world: World) -> None:
-    romeo = world.login("romeo@example.org/home")
-    world.storage.hold()
-    romeo.says(CHAT.format(to=JULIET, id="m"))
-    juliet = world.login("juliet@example.org/balcony")
-    come(juliet)
-    assert juliet.hears() == []
-    world.release()
-    assert bodies(juliet.hears()) == ["m"]
-    assert (stored(world), juliet.account.offline_count) == ([], 0)
-
-
-async def test_a_stored_message_that_is_being_removed_is_not_given_again(world: World) -> None:
-    romeo = world.login("romeo@example.org/home")
-    romeo.says(CHAT.format(to=JULIET, id="m"))
-    world.storage.hold()
-    romeo.says(CHAT.format(to=JULIET, id="n"))
-    juliet = world.login("juliet@example.org/balcony")
-    come(juliet)
-    juliet.session.set_presence(None)
-    come(juliet)
-    world.release()
-    assert bodies(juliet.hears()) == ["m", "n"]
 
 
 @pytest.mark.parametrize("to", ["{}@example.org", "{}@example.org/balcony"])

@@ -8,7 +8,7 @@ from xmpp_server.core.hooks import PresenceChange
 from xmpp_server.core.persistence import restore, save
 from xmpp_server.errors import StreamCondition, StreamError
 from xmpp_server.im.delivery import Delivery
-from xmpp_server.im.presence import COPIES_A_TURN, Presence, PresenceConfig
+from xmpp_server.im.presence import COPIES_A_TURN, Presence
 from xmpp_server.im.roster import Roster
 from xmpp_server.jid import JID
 from xmpp_server.modules.stream_management import StreamManagementModule
@@ -175,130 +175,6 @@ def test_priorities_decide_who_gets_messages_not_presence(world: World) -> None:
     juliet.says("<presence><priority>\n +127 </priority></presence>")
     assert juliet.session.priority == 127
     assert juliet.account.available == (juliet.session,)
-
-
-class TestDirected:
-    """RFC 6121 §4.6."""
-
-    def test_recipients_are_told_of_the_end_once_each(self, world: World) -> None:
-        world.befriend("juliet@example.com", "romeo@example.net")
-        world.remote("rooms.test")
-        world.online("romeo@example.net/orchard")
-        world.online("juliet@example.com/balcony")
-        world.online("mercutio@example.com/street")
-        world.clients["romeo@example.net/orchard"].hears()
-        play(
-            world,
-            """
-            juliet@example.com/balcony > <presence to='hall@rooms.test/J'/>
-            juliet@example.com/balcony > <presence to='left@rooms.test/J'/>
-            juliet@example.com/balcony > <presence to='left@rooms.test/J' type='unavailable'/>
-            juliet@example.com/balcony > <presence to='mercutio@example.com/street'/>
-            juliet@example.com/balcony > <presence to='romeo@example.net/orchard'><status>you</status></presence>
-            shakespeare.lit < nothing
-            rooms.test < <presence from='juliet@example.com/balcony' to='hall@rooms.test/J'/>
-            rooms.test < <presence from='juliet@example.com/balcony' to='left@rooms.test/J'/>
-            rooms.test < <presence from='juliet@example.com/balcony' to='left@rooms.test/J' type='unavailable'/>
-            mercutio@example.com/street < <presence from='juliet@example.com/balcony' to='mercutio@example.com/street'/>
-            romeo@example.net/orchard < <presence from='juliet@example.com/balcony' to='romeo@example.net/orchard'>
-              <status>you</status></presence>
-            # an update is for subscribers only
-            juliet@example.com/balcony > <presence><show>dnd</show></presence>
-            juliet@example.com/balcony < anything
-            romeo@example.net/orchard < anything
-            mercutio@example.com/street < nothing
-            rooms.test < nothing
-            juliet@example.com/balcony > <presence type='unavailable'/>
-            rooms.test < <presence from='juliet@example.com/balcony' to='hall@rooms.test/J' type='unavailable'/>
-            mercutio@example.com/street < <presence from='juliet@example.com/balcony' to='mercutio@example.com/street'
-              type='unavailable'/>
-            romeo@example.net/orchard < <presence from='juliet@example.com/balcony' to='romeo@example.net'
-              type='unavailable'/>
-            juliet@example.com/balcony leaves
-            """,
-        )
-
-    def test_a_resource_that_never_was_available(self, world: World) -> None:
-        world.befriend("juliet@example.com", "benvolio@example.com")
-        benvolio = world.online("benvolio@example.com/street")
-        juliet = world.login("juliet@example.com/balcony")
-        juliet.says("<presence to='benvolio@example.com'/>")
-        assert kinds(benvolio.hears()) == [("juliet@example.com/balcony", None)]
-        juliet.drops()
-        assert kinds(benvolio.hears()) == [("juliet@example.com/balcony", "unavailable")]
-
-    def test_an_error_ends_it(self, world: World) -> None:
-        rooms = world.remote("rooms.test")
-        juliet = world.login("juliet@example.com/balcony")
-        juliet.says("<presence to='hall@rooms.test/J'/>")
-        rooms.hears()
-        rooms.says(
-            "<presence type='error' from='hall@rooms.test/J' to='juliet@example.com/balcony'>"
-            "<error type='cancel'><conflict xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></presence>"
-        )
-        assert kinds(juliet.hears()) == [("hall@rooms.test/J", "error")]
-        juliet.leaves()
-        assert rooms.hears() == []
-
-    def test_memory_is_bounded(self) -> None:
-        world = World(modules=(Delivery, Roster, lambda: Presence(PresenceConfig(directed_limit=2))))
-        rooms = world.remote("rooms.test")
-        juliet = world.login("juliet@example.org/balcony")
-        juliet.says("<presence to='a@rooms.test'/>", "<presence to='b@rooms.test'/>", "<presence to='a@rooms.test'/>")
-        assert juliet.hears() == []
-        juliet.says("<presence to='c@rooms.test'/>")
-        assert condition(juliet.hears()) == "resource-constraint"
-        juliet.says("<presence to='a@rooms.test' type='unavailable'/>", "<presence to='c@rooms.test'/>")
-        rooms.hears()
-        juliet.drops()
-        assert [element.get("to") for element in rooms.hears()] == ["b@rooms.test", "c@rooms.test"]
-
-
-class TestProbes:
-    """RFC 6121 §4.3.2."""
-
-    def ask(self, world: World, sender: str, to: str = "juliet@example.com") -> list[tuple[str | None, ...]]:
-        remote = world.remote("shakespeare.lit")
-        remote.hears()
-        remote.says(f"<presence id='p' from='{sender}' to='{to}' type='probe'/>")
-        return [tuple(map(element.get, ("from", "to", "type"))) for element in remote.hears()]
-
-    def test_a_subscriber_gets_all_resources(self, world: World) -> None:
-        world.contact("juliet@example.com", "nurse@shakespeare.lit", "from")
-        world.remote("shakespeare.lit")
-        world.online("juliet@example.com/balcony")
-        world.online("juliet@example.com/chamber", "<presence><priority>-1</priority></presence>")
-        world.login("juliet@example.com/silent")
-        assert self.ask(world, "nurse@shakespeare.lit") == [
-            ("juliet@example.com/balcony", "nurse@shakespeare.lit", None),
-            ("juliet@example.com/chamber", "nurse@shakespeare.lit", None),
-        ]
-
-    def test_a_subscriber_is_told_that_nobody_is_there(self, world: World) -> None:
-        world.contact("juliet@example.com", "nurse@shakespeare.lit", "both")
-        assert self.ask(world, "nurse@shakespeare.lit/home") == [
-            ("juliet@example.com", "nurse@shakespeare.lit/home", "unavailable")
-        ]
-
-    @pytest.mark.parametrize("subscription", ["none", "to", None])
-    def test_nobody_else_learns_anything(self, world: World, subscription: str | None) -> None:
-        if subscription is not None:
-            world.contact("juliet@example.com", "nurse@shakespeare.lit", subscription)
-        world.remote("shakespeare.lit")
-        world.online("juliet@example.com/balcony")
-        answer = self.ask(world, "nurse@shakespeare.lit/home")
-        assert answer == [("juliet@example.com", "nurse@shakespeare.lit", "unsubscribed")]
-
-    def test_nobody_answers_like_a_stranger(self, world: World) -> None:
-        """§4.3.2: or the answers would tell which accounts there are."""
-        answer = self.ask(world, "nurse@shakespeare.lit/home", "nobody@example.com")
-        assert answer == [("nobody@example.com", "nurse@shakespeare.lit", "unsubscribed")]
-
-    def test_ones_own_resources_may_ask(self, world: World) -> None:
-        world.online("juliet@example.com/balcony")
-        chamber = world.login("juliet@example.com/chamber")
-        chamber.says("<presence type='probe' to='juliet@example.com'/>")
-        assert kinds(chamber.hears()) == [("juliet@example.com/balcony", None)]
 
 
 class TestDelivery:

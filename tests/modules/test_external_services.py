@@ -11,7 +11,8 @@ import msgspec
 import pytest
 
 from tests.modules.conftest import condition
-from tests.world import START, Client, World
+from tests.virtual_runtime import START
+from tests.world import Client, World
 from xmpp_server.jid import JID
 from xmpp_server.modules.disco import ServiceDiscovery
 from xmpp_server.modules.external_services import (
