@@ -32,6 +32,8 @@ class Window:
     generator_waited_s: float
     #: CPU time that neither the server nor the generator used, in cores: other load on the machine.
     others_cores: float
+    #: The longest time in which nobody heard anything from the server.
+    silence_ms: float
     latencies_ms: list[float] = field(repr=False)
     lateness_ms: list[float] = field(repr=False)
     #: Of a window that is charged with what a server puts off: all CPU time, and all units, from the begin to the rest.
@@ -77,6 +79,7 @@ def take_window(
     load.begin()
     _run(load, warm_up_s)
     load.reset_samples()
+    reactor.longest_silence_s = 0.0
     pids = server.pids()
     delivered, waited, began = load.delivered, reactor.waited_s, time.perf_counter()
     machine, generator, cpu = procfs.machine_busy_s(), time.process_time(), procfs.cpu_s(pids)
@@ -92,6 +95,7 @@ def take_window(
         generator,
         reactor.waited_s - waited,
         max(machine - cpu - generator, 0.0) / seconds,
+        reactor.longest_silence_s * 1e3,
         [value / 1e6 for value in load.latencies_ns],
         [value / 1e6 for value in load.lateness_ns],
     )
@@ -160,6 +164,7 @@ def summary(windows: Sequence[Window], faults: Faults, *, open_loop: bool) -> di
         figure["generator_late_ms"] = late
         figure["bottleneck"] = "generator" if late["p99"] > _LATE_MS else "none"
     else:
+        figure["silence_ms"] = _short(max(one.silence_ms for one in windows))
         kinds = sorted({one.bottleneck for one in windows})
         figure["bottleneck"] = "/".join(kinds)
     return figure

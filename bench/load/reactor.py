@@ -21,13 +21,18 @@ class Endpoint(Protocol):
 
 
 class Reactor:
-    """Level-triggered epoll; `waited_s` and `longest_turn_s` tell how busy the generator itself was."""
+    """Level-triggered epoll; `waited_s` and `longest_turn_s` tell how busy the generator itself was.
+
+    `longest_silence_s` is the longest that it has waited for anything at all to happen.
+    """
 
     def __init__(self) -> None:
         self._epoll = select.epoll()
         self._endpoints: dict[int, Endpoint] = {}
         self.waited_s = 0.0
         self.longest_turn_s = 0.0
+        self.longest_silence_s = 0.0
+        self._silence_s = 0.0
 
     def add(self, fd: int, endpoint: Endpoint, *, writing: bool) -> None:
         """Watch a descriptor for reading, and for writing if `writing`."""
@@ -49,6 +54,10 @@ class Reactor:
         ready = self._epoll.poll(max(timeout_s, 0.0), 1024)
         woke = time.perf_counter()
         self.waited_s += woke - began
+        self._silence_s += woke - began
+        self.longest_silence_s = max(self.longest_silence_s, self._silence_s)
+        if ready:
+            self._silence_s = 0.0
         endpoints = self._endpoints
         for fd, events in ready:
             endpoint = endpoints.get(fd)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import click
@@ -24,9 +25,19 @@ def run(context: Context) -> None:
     def started(server: Server) -> None:
         click.echo(greeting(context, server))
 
-    if asyncio.run(serve(context.load, started)):
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        restart = runner.run(serve(context.load, started))
+    if restart:
         # In the same process, so that it works under any service manager, in a container, and without either.
         os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606 - what we were started with
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    if sys.platform == "linux":  # elsewhere there is no epoll, and asyncio's own loop serves
+        from xmpp_server.net.selector import event_loop
+
+        return event_loop
+    return None
 
 
 def greeting(context: Context, server: Server) -> str:
