@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 
 from tests.xml.test_scanner import FOOTER, HEADER, LIMITS, facts, scan
 from xmpp_server.errors import StreamError
+from xmpp_server.xml import scanner as module
 from xmpp_server.xml.expat import ContentParser
 from xmpp_server.xml.parser import parse
-from xmpp_server.xml.scanner import ParserPool, ScanLimits, Scanner, StreamFooter, StreamHeader
-from xmpp_server.xml.stanza import Stanza
+from xmpp_server.xml.scanner import MAX_SINGLE_BYTES, ParserPool, ScanLimits, Scanner, StreamFooter, StreamHeader
+from xmpp_server.xml.stanza import Scope, Stanza
 
 
 def left_behind(act: Callable[[], object]) -> list[object]:
@@ -57,6 +58,23 @@ class TestProgress:
         assert [e.name for e in scanner.feed(b"") if isinstance(e, Stanza)] == ["b"]
         [error] = scanner.feed(b"")
         assert isinstance(error, StreamError)
+
+    def test_step_mode_parses_little_in_vain(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Each vain try costs a parser; many elements at once must not be tried as one again and again."""
+        made = 0
+
+        def make(scope: Scope, limits: ScanLimits, shelf: list[ContentParser]) -> ContentParser:
+            nonlocal made
+            made += 1
+            return ContentParser(scope, limits, shelf=shelf)
+
+        monkeypatch.setattr(module, "ContentParser", make)
+        scanner = Scanner(ScanLimits(), ParserPool())
+        element = b"<active xmlns='urn:xmpp:csi:0'/>"
+        found = len(scanner.feed(HEADER + element * 2_000)) - 1
+        while found < 2_000:
+            found += len(scanner.feed(b""))
+        assert made <= MAX_SINGLE_BYTES // len(element) + 1
 
     def test_restart_keeps_the_bytes_behind(self) -> None:
         scanner = Scanner(LIMITS)

@@ -23,6 +23,8 @@ __all__ = ["Event", "ParserPool", "ScanLimits", "Scanner", "StreamFooter", "Stre
 
 #: So often the bytes of the stanza limit may be scanned again, because a ">" did not end a token.
 MAX_RESCANS: Final = 16
+#: So many bytes may be parsed in vain, in the hope that they are one whole element.
+MAX_SINGLE_BYTES: Final = 4_096
 
 _LT, _SLASH, _GT = b"</>"
 # White space, then what shows that no element follows: text (CDATA is text, too), a comment or a DTD.
@@ -176,7 +178,7 @@ class Scanner:
     def _scan_single(self, events: list[Event]) -> bool:
         """Scan bytes that are one whole element, as in nearly every step; leave all others as they are."""
         size = len(self._buffer)
-        if self._fed or self._buffer[-1:] != b">" or size > self._limits.stanza_bytes:
+        if self._fed or self._buffer[-1:] != b">" or size > min(MAX_SINGLE_BYTES, self._limits.stanza_bytes):
             return False
         parser = self._take_parser()
         origin = parser.fed
