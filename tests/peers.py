@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import re
 import resource
 import shutil
-import signal
 import ssl
 import subprocess
 import sys
@@ -18,13 +16,14 @@ from pathlib import Path
 
 import pytest
 
+from tests.logged_process import LoggedProcess
+
 ROOT = Path(__file__).parent.parent
 #: `XMPP_SERVER` names the server of another installation, to test that one.
 COMMAND = Path(os.environ.get("XMPP_SERVER") or Path(sys.executable).with_name("xmpp-server"))
 DOMAIN = "localhost"
 PASSWORD = "swordfish"
 START_TIMEOUT_S = 30.0
-STOP_TIMEOUT_S = 20.0
 
 Address = tuple[str, int]
 
@@ -42,7 +41,7 @@ https = []
 """
 
 
-class ServerProcess:
+class ServerProcess(LoggedProcess):
     """`xmpp-server run` on one data folder; the ports change with every start, the data stays."""
 
     def __init__(
@@ -68,10 +67,10 @@ class ServerProcess:
             within: A command that starts the server: in another network, say.
 
         """
+        super().__init__(folder / "server.log")
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self.data = folder / "data"
-        self.log_file = folder / "server.log"
         self.config_file = folder / "server.toml"
         if component is not None:
             listen = listen.replace("component = []", f'component = ["127.0.0.1:{component}"]')
@@ -79,15 +78,8 @@ class ServerProcess:
         self.domain = domain
         self._within = within
         self.addresses: dict[str, Address] = {}
-        self._process: subprocess.Popen[bytes] | None = None
         #: The lines of the log up to the latest start.
         self._seen = 0
-
-    @property
-    def pid(self) -> int:
-        """The process id of the running server."""
-        assert self._process is not None
-        return self._process.pid
 
     @property
     def c2s(self) -> Address:
@@ -104,12 +96,6 @@ class ServerProcess:
         """What the server has in memory."""
         pages = int(Path(f"/proc/{self.pid}/statm").read_text().split()[1])
         return pages * resource.getpagesize()
-
-    @property
-    def log(self) -> list[dict[str, object]]:
-        """The lines of the log, of all starts."""
-        lines = self.log_file.read_text(errors="replace").splitlines() if self.log_file.exists() else []
-        return [json.loads(line) if line.startswith("{") else {"event": line} for line in lines]
 
     def start(self, *, files: int | None = None) -> None:
         """Start, and wait until the doors are open; `files` limits the open file descriptors."""
@@ -140,31 +126,6 @@ class ServerProcess:
             time.sleep(0.02)
         self.kill()
         raise AssertionError(f"the server did not start:\n{self.log_file.read_text()[-4000:]}")
-
-    def stop(self) -> int:
-        """Ask the server to drain and stop; return its exit code."""
-        if self._process is None:
-            return 0
-        self._process.send_signal(signal.SIGTERM)
-        return self.wait()
-
-    def wait(self) -> int:
-        """Wait for the server to stop; return its exit code."""
-        assert self._process is not None
-        try:
-            code = self._process.wait(STOP_TIMEOUT_S)
-        except subprocess.TimeoutExpired:
-            self.kill()
-            raise
-        self._process = None
-        return code
-
-    def kill(self) -> None:
-        """End the server at once, as a power cut of the process would."""
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
-            self._process = None
 
     @contextlib.contextmanager
     def serving(self, *users: str) -> Iterator[ServerProcess]:

@@ -5,10 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
-import json
 import os
 import re
-import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -17,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.interop.slix import PLUGINS, SlixClient
+from tests.logged_process import LoggedProcess
 from tests.peers import DOMAIN, PASSWORD, ServerProcess
 
 XMPP_BOT = Path(sys.executable).with_name("xmpp-bot")
@@ -59,18 +58,18 @@ async def person(server: ServerProcess) -> AsyncIterator[NewPerson]:
         yield new
 
 
-class BotProcess:
+class BotProcess(LoggedProcess):
     """`xmpp-bot run` as a user would start it."""
 
     _runs = itertools.count()
 
     def __init__(self, server: ServerProcess, folder: Path, name: str, file: Path, config: str = "") -> None:
+        super().__init__(folder / "bot.log")
         self.jid = f"{name}@{DOMAIN}"
         #: Lines in the log that are no complaint.
         self.expected: set[str] = set()
         self.folder = folder
         self._file = file
-        self._log = folder / "bot.log"
         self._config = folder / "bot.toml"
         host, port = server.c2s
         (certificate,) = (path for path in server.data.rglob("*.pem") if "BEGIN CERT" in path.read_text())
@@ -78,7 +77,6 @@ class BotProcess:
             f'jid = "{self.jid}/bot"\npassword = "{PASSWORD}"\nserver = "{host}:{port}"\nca_file = "{certificate}"\n'
             f'log = "json"\nstore = "bot.sqlite"\ncommands_per_minute = 1000\n{config}'
         )
-        self._process: subprocess.Popen[bytes] | None = None
 
     def configure(self, **values: str) -> None:
         """Change keys of the configuration."""
@@ -87,19 +85,13 @@ class BotProcess:
             text = re.sub(rf'^{key} = ".*"$', f'{key} = "{value}"', text, flags=re.MULTILINE)
         self._config.write_text(text)
 
-    @property
-    def events(self) -> list[dict[str, object]]:
-        """What the bot has logged."""
-        lines = self._log.read_text().splitlines() if self._log.exists() else []
-        return [json.loads(line) if line.startswith("{") else {"event": line} for line in lines]
-
     def count(self, event: str) -> int:
         """Count events by name."""
-        return sum(one["event"] == event for one in self.events)
+        return sum(one["event"] == event for one in self.log)
 
     def launch(self) -> None:
         """Start."""
-        with self._log.open("ab") as log:
+        with self.log_file.open("ab") as log:
             self._process = subprocess.Popen(
                 [str(XMPP_BOT), "run", str(self._file), "--config", str(self._config)],
                 stderr=log,
@@ -110,30 +102,8 @@ class BotProcess:
         """Start, and wait until it is online."""
         before = self.count("online")
         self.launch()
-        await until(lambda: self.count("online") > before, self._log.read_text)
+        await until(lambda: self.count("online") > before, self.log_file.read_text)
         return self
-
-    def end(self) -> int:
-        """Wait for it to end by itself; return the exit code."""
-        assert self._process is not None
-        code = self._process.wait(START_TIMEOUT_S)
-        self._process = None
-        return code
-
-    def kill(self) -> None:
-        """End it at once."""
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
-            self._process = None
-
-    def stop(self) -> int:
-        """Ask it to go; return the exit code."""
-        assert self._process is not None
-        self._process.send_signal(signal.SIGTERM)
-        code = self._process.wait(20)
-        self._process = None
-        return code
 
 
 class Gate:
@@ -209,5 +179,5 @@ def new_bot(server: ServerProcess, tmp_path: Path) -> Iterator[NewBot]:
     for bot in made:
         bot.kill()
     for bot in made:
-        odd = [one for one in bot.events if one.get("level") == "error" or "level" not in one]
+        odd = [one for one in bot.log if one.get("level") == "error" or "level" not in one]
         assert [one for one in odd if one["event"] not in bot.expected] == []

@@ -44,7 +44,7 @@ async def test_what_another_client_got_is_answered(
     await phone.offline()
     await bot.start()
     await juliet.hears_text(f"Right, {juliet.boundjid.user}! That makes 1.")
-    assert bot.events[-1]["event"] != "archive_failed"
+    assert bot.log[-1]["event"] != "archive_failed"
     assert bot.count("caught_up") == 1
     bot.stop()
     await bot.start()

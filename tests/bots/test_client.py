@@ -125,7 +125,7 @@ async def test_a_wrong_password_ends_it(new_bot: NewBot, names: Names, tmp_path:
     bot = new_bot(next(names), written(tmp_path))
     bot.configure(password="herring")
     bot.launch()
-    assert bot.end() == 1
+    assert bot.wait() == 1
     assert bot.count(f"Error: the server refuses the password of {bot.jid}/bot") == 1
     bot.expected.add(f"Error: the server refuses the password of {bot.jid}/bot")
     bot.expected.add("ERROR slixmpp.features.feature_mechanisms.mechanisms: No appropriate login method.")
@@ -138,9 +138,9 @@ async def test_an_authority_that_is_not_pinned_gets_no_password(new_bot: NewBot,
     trustme.CA().cert_pem.write_to_path(str(other))
     bot.configure(ca_file=str(other))
     bot.launch()
-    await until(lambda: bot.count("disconnected") >= 2, lambda: bot.events)
+    await until(lambda: bot.count("disconnected") >= 2, lambda: bot.log)
     assert bot.count("online") == 0
-    bot.expected |= {str(one["event"]) for one in bot.events if "certificate" in str(one["event"]).lower()}
+    bot.expected |= {str(one["event"]) for one in bot.log if "certificate" in str(one["event"]).lower()}
 
 
 async def test_it_comes_back_to_a_server_that_was_away(
@@ -153,8 +153,8 @@ async def test_it_comes_back_to_a_server_that_was_away(
     juliet = await person(next(names))
     await gate.close()
     juliet.say(bot.jid, "add 1 2")
-    await until(lambda: bot.count("unreachable") >= 2, lambda: bot.events)
-    assert [one["again_in_s"] for one in bot.events if "again_in_s" in one] == [1.0, 2.0, 4.0]
+    await until(lambda: bot.count("unreachable") >= 2, lambda: bot.log)
+    assert [one["again_in_s"] for one in bot.log if "again_in_s" in one] == [1.0, 2.0, 4.0]
     await gate.open()
     await juliet.hears_text("= 3", timeout_s=20.0)
     await juliet.settle()

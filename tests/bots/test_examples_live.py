@@ -117,7 +117,7 @@ async def test_feeds_are_announced_once(new_bot: NewBot, person: NewPerson, name
         assert set(site.answers[before:]) == {304}
         site.items(1, 2, 3, 4)
         await juliet.hears_text("Number 4\nhttps://example.org/4", "groupchat")
-    await until(lambda: bot.count("feed_failed") > 0, lambda: bot.events)
+    await until(lambda: bot.count("feed_failed") > 0, lambda: bot.log)
     await juliet.settle()
     told = [text for text in juliet.texts("groupchat") if text.startswith("Number")]
     assert told == [f"Number {n}\nhttps://example.org/{n}" for n in (2, 3, 4)]
@@ -132,7 +132,7 @@ async def test_a_bot_comes_back_when_the_connection_is_lost(new_bot: NewBot, per
     address = (str(juliet.custom_address[0]), int(juliet.custom_address[1]))
     await thief.online(address)
     await thief.offline()
-    await until(lambda: bot.count("online") == 2, lambda: bot.events)
+    await until(lambda: bot.count("online") == 2, lambda: bot.log)
     juliet.say(bot.jid, "there again?")
     await juliet.hears_text("there again?")
 

@@ -147,10 +147,10 @@ async def test_it_gets_into_a_room_with_a_password_and_back_when_put_out(
     form.add_field(var="FORM_TYPE", ftype="hidden", value="http://jabber.org/protocol/muc#roomconfig")
     await muc.set_room_config(room, form)
     bot = await new_bot(next(names), file, in_room(room.bare, 'password = "o\'clock"\n')).start()
-    await until(lambda: "Nurse" in muc.get_roster(room), lambda: bot.events)
+    await until(lambda: "Nurse" in muc.get_roster(room), lambda: bot.log)
     await muc.set_role(room, "Nurse", "none", reason="out")
-    await until(lambda: bot.count("out_of_room") == 1, lambda: bot.events)
-    await until(lambda: "Nurse" in muc.get_roster(room), lambda: bot.events)
+    await until(lambda: bot.count("out_of_room") == 1, lambda: bot.log)
+    await until(lambda: "Nurse" in muc.get_roster(room), lambda: bot.log)
     say(juliet, room.bare, "!help work")
     await juliet.hears_text("!work", "groupchat")
 

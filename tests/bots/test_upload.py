@@ -117,5 +117,5 @@ async def test_a_service_that_is_not_trusted_gets_nothing(
     bot = await new_bot(next(names), distrusting(bot_file)).start()
     juliet = await person(next(names))
     assert await answer(juliet, f"send {made(tmp_path, 'a.txt', 10)}", bot.jid) == "I cannot read or upload the file."
-    (failed,) = (one for one in bot.events if one["event"] == "upload_failed")
+    (failed,) = (one for one in bot.log if one["event"] == "upload_failed")
     assert "certificate" in str(failed["error"])

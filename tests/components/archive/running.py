@@ -13,25 +13,25 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from tests.logged_process import LoggedProcess
 from tests.peers import ROOT, ServerProcess
 
 SECRET = "open sesame"
 START_TIMEOUT_S = 20.0
 
 
-class ArchiveProcess:
+class ArchiveProcess(LoggedProcess):
     """`xmpp-archive` on one data folder."""
 
     def __init__(self, folder: Path, port: int, url: str = "") -> None:
+        super().__init__(folder / "archive.log")
         folder.mkdir(parents=True, exist_ok=True)
         self.database = folder / "data" / "archive.db"
-        self.log_file = folder / "archive.log"
         self._config = folder / "archive.toml"
         self._config.write_text(
             f'data_dir = "data"\nurl = "{url}"\n[server]\naddress = "127.0.0.1:{port}"\ndomain = "archive.localhost"\n'
             f'secret = "{SECRET}"\n'
         )
-        self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         """Start it, and wait until it is connected."""
@@ -57,21 +57,6 @@ class ArchiveProcess:
 
     def _connections(self) -> int:
         return self.log_file.read_text().count('"connected"') if self.log_file.exists() else 0
-
-    def stop(self) -> int:
-        """Stop it in good order; return its exit code."""
-        assert self._process is not None
-        self._process.terminate()
-        code = self._process.wait(10)
-        self._process = None
-        return code
-
-    def kill(self) -> None:
-        """End it at once."""
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
-            self._process = None
 
     def bodies(self, owner: str) -> list[str]:
         """The texts of all entries of an archive, in their order."""

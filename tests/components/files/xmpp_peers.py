@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
-import signal
 import socket
 import subprocess
 import sys
@@ -16,6 +14,7 @@ from typing import Self
 
 import trustme
 
+from tests.logged_process import LoggedProcess
 from tests.peers import DOMAIN, PASSWORD, Address, ServerProcess, need
 from tests.ports import free_ports
 
@@ -26,7 +25,7 @@ START_TIMEOUT_S = 30.0
 COMMAND = Path(sys.executable).with_name("xmpp-files")
 
 
-class Program:
+class Program(LoggedProcess):
     """`xmpp-files` on one folder; `more` are further tables, `doors` keys of `[http]`."""
 
     def __init__(
@@ -40,26 +39,15 @@ class Program:
         server: str = "",
         http_port: int = 0,
     ) -> None:
+        super().__init__(folder / "files.log")
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
-        self.log_file = folder / "files.log"
         self._config = folder / "files.toml"
         server = server or f'address = "127.0.0.1:{port}"'
         self._config.write_text(
             f'data_dir = "data"\n[server]\n{server}\nsecret = "{secret}"\n'
             f'[http]\nlisten = ["127.0.0.1:{http_port}"]\n{doors}\n[proxy]\nlisten = ["127.0.0.1:0"]\n{more}\n'
         )
-        self._process: subprocess.Popen[bytes] | None = None
-
-    @property
-    def pid(self) -> int:
-        assert self._process is not None
-        return self._process.pid
-
-    @property
-    def log(self) -> list[dict[str, object]]:
-        lines = self.log_file.read_text().splitlines() if self.log_file.exists() else []
-        return [json.loads(line) if line.startswith("{") else {"event": line} for line in lines]
 
     def start(self) -> None:
         with self.log_file.open("ab") as log:
@@ -78,17 +66,6 @@ class Program:
             assert self._process is None or self._process.poll() is None, self.log_file.read_text()
             time.sleep(0.02)
         raise AssertionError(f"no {event}:\n{self.log_file.read_text()}")
-
-    def stop(self) -> int:
-        if self._process is None:
-            return 0
-        self._process.send_signal(signal.SIGTERM)
-        try:
-            return self._process.wait(20)
-        finally:
-            self._process.kill()
-            self._process.wait()
-            self._process = None
 
     @contextlib.contextmanager
     def serving(self) -> Iterator[Program]:
