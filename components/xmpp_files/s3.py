@@ -61,8 +61,12 @@ class S3Storage:
 
         """
         with _errors(f"bucket {self._settings.bucket} at {self._settings.endpoint or 'AWS'} cannot be used: "):
-            await self._writing.put_async(_PROBE, b"probe", use_multipart=False)
-            await self._writing.delete_async(_PROBE)
+            await asyncio.to_thread(self._probe)
+
+    def _probe(self) -> None:
+        """Ask, and block: behind an asynchronous call obstore's threads tidy up, and abort a program that ends now."""
+        self._writing.put(_PROBE, b"probe", use_multipart=False)
+        self._writing.delete(_PROBE)
 
     async def close(self) -> None:
         """Do nothing: connections end by themselves."""
