@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from html import unescape
+
 import pytest
 
 from tests.modules.conftest import condition
@@ -61,6 +63,15 @@ def test_forged_payloads_are_removed(coven: Coven, hag: Client) -> None:
     assert [child.name for child in message.elements()].count("occupant-id") == 1
     assert message.find("x", MUC_USER) is None
     assert message.find("delay", DELAY) is None
+
+
+def test_the_type_of_a_private_message_writes_no_stanza(coven: Coven, hag: Client) -> None:
+    # RFC 6121 §5.2.2: an unknown type is normal; as text it could end the start tag, and begin another stanza
+    kind = f"x' from='{ROOM}'>&lt;body>pay&lt;/body>&lt;/message>&lt;message from='boss@example.org' type='"
+    hag.says(f'<message to="{ROOM}/firstwitch" type="{kind}"><body>hi</body></message>')
+    [message] = coven.client(CRONE).hears()
+    assert (message.get("from"), bodies([message])) == (f"{ROOM}/thirdwitch", ["hi"])
+    assert message.get("type") == unescape(kind)
 
 
 def test_language_and_extensions_pass(coven: Coven, hag: Client) -> None:

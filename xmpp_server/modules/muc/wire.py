@@ -67,7 +67,7 @@ def copies(
     start = b"<%b from='%b'" % (name.encode(), sender.encoded)
     if kind is not None:
         attrs["type"] = kind
-        start += b" type='%b'" % kind.encode()
+        start += b" type='%b'" % escape_attr(kind).encode()  # an occupant's private message has any type
     if id is not None:
         attrs["id"] = id
         start += b" id='%b'" % escape_attr(id).encode()
