@@ -74,6 +74,14 @@ def test_the_type_of_a_private_message_writes_no_stanza(coven: Coven, hag: Clien
     assert message.get("type") == unescape(kind)
 
 
+@pytest.mark.parametrize("by", [ROOM, ROOM.upper(), f"{ROOM}.", f"&#99;{ROOM[1:]}", "", "@"])
+def test_ids_and_delays_of_the_room_are_forged_in_no_spelling(coven: Coven, hag: Client, by: str) -> None:
+    say(hag, "hi", rest=f"<stanza-id xmlns='{SID}' by='{by}' id='1'/><delay xmlns='{DELAY}' from='{by}' stamp='x'/>")
+    [message] = coven.client(CRONE).hears()
+    assert [one.get("by") for one in message.findall("stanza-id", SID)] == [ROOM]
+    assert message.find("delay", DELAY) is None
+
+
 def test_language_and_extensions_pass(coven: Coven, hag: Client) -> None:
     hag.says(
         f"<message to='{ROOM}' type='groupchat' xml:lang='cy'><body>S'mae</body>"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 
-from xmpp_server.jid import JID
+from xmpp_server.jid import JID, JIDMalformed
 from xmpp_server.xml.element import Element
 from xmpp_server.xml.namespaces import CLIENT, DELAY, MUC, MUC_USER, OCCUPANT_ID, SID, STANZA_ERRORS
 from xmpp_server.xml.stanza import Stanza, start_tag_end
@@ -133,7 +133,15 @@ def _is_left_out(child: Element, without: Collection[str], claimed_by: JID | Non
     if tag in without:
         return True
     attr = CLAIMED.get(tag)
-    return attr is not None and claimed_by is not None and child.get(attr) == claimed_by
+    if attr is None or claimed_by is None:
+        return False
+    by = child.get(attr)
+    if by is None:
+        return tag == STANZA_ID_TAG  # a delay may be anybody's
+    try:
+        return JID.parse(by) == claimed_by  # in whatever spelling
+    except JIDMalformed:
+        return True  # it names nobody: whose it seems to be is left to the client's imagination
 
 
 def occupant_id(ident: str) -> bytes:
