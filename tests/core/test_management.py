@@ -126,6 +126,19 @@ def test_hibernated_sessions_are_bounded() -> None:
     assert [client.session.closed for client in clients] == [True, False, False]
 
 
+def test_who_was_silent_longest_makes_room_and_not_who_has_just_lost_the_connection() -> None:
+    world = World(modules=(Delivery, StreamManagementModule), limits=Limits(hibernated_per_account=2))
+    hanging, first, second = (managed(world, f"juliet@example.org/{name}") for name in "abc")
+    second.drops()
+    world.passes(1)
+    first.session.last_received = world.host.now()
+    first.drops()
+    hanging.resumes()
+    assert not hanging.session.closed
+    hanging.drops()
+    assert [client.session.closed for client in (hanging, first, second)] == [False, False, True]
+
+
 def test_resume_replaces_a_connection_that_hangs(world: World) -> None:
     client = managed(world, "juliet@example.org/balcony")
     old = client.transport

@@ -110,11 +110,17 @@ class Registry:
         return session if session is not None and session.account.jid == bare else None
 
     def hibernate(self, session: Session, timeout_s: float) -> None:
-        """Let a session wait for its client; the oldest waiting one ends where an account has too many."""
+        """Let a session wait for its client; where an account has too many, the one ends that was silent longest.
+
+        That is another one: the client of this one may be about to resume it.
+        """
         session.hibernation = self._host.runtime.schedule(timeout_s, session.end)
-        waiting = [other for other in session.account.sessions.values() if other.transport is None]
-        if len(waiting) > self._host.limits.hibernated_per_account:
-            waiting[0].end()
+        waiting = [one for one in session.account.sessions.values() if one.transport is None and one is not session]
+        limit = self._host.limits.hibernated_per_account
+        if not limit:
+            session.end()
+        elif len(waiting) >= limit:
+            min(waiting, key=lambda one: one.last_received).end()
 
     def awake(self, session: Session) -> None:
         """Stop the timer of `hibernate`."""
