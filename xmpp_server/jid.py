@@ -155,22 +155,32 @@ def _prepare_resourcepart(text: str) -> str:
 
 
 def _prepare_domainpart(text: str) -> str:
-    text = text.removesuffix(".")  # RFC 7622 §3.2: the root's dot is stripped
-    if _ASCII_DOMAINPART.fullmatch(text):
-        return text.lower()
+    name = text.removesuffix(".")  # RFC 7622 §3.2: the root's dot is stripped
+    if _ASCII_DOMAINPART.fullmatch(name):
+        return name.lower()
     if len(text) > MAX_PART_BYTES:
         raise JIDMalformed("the domainpart is too long")
-    if text.startswith("[") and text.endswith("]"):
-        try:
-            return f"[{IPv6Address(text[1:-1])}]"
-        except ValueError:
-            raise JIDMalformed("not an IPv6 address") from None
+    if name.startswith("[") and name.endswith("]"):
+        return f"[{_prepare_ipv6(name[1:-1])}]"
     try:
-        mapped = idna.uts46_remap(text, std3_rules=True)
+        mapped = idna.uts46_remap(text, std3_rules=True).removesuffix(".")  # dots have other forms, too
         ascii_form = idna.encode(mapped).decode("ascii")
+        if ascii_form.endswith("."):
+            raise idna.IDNAError("an empty label")
         return _capped(unicodedata.normalize("NFC", idna.decode(ascii_form)), "domainpart")
     except ValueError:  # idna.IDNAError and UnicodeError among them
         raise JIDMalformed("not a domain name") from None
+
+
+def _prepare_ipv6(text: str) -> IPv6Address:
+    """Read an address without a zone (RFC 4007 §11), which may be any text and means something on one machine only."""
+    try:
+        address = IPv6Address(text)
+    except ValueError:
+        raise JIDMalformed("not an IPv6 address") from None
+    if address.scope_id is not None:
+        raise JIDMalformed("an IPv6 address with a zone")
+    return address
 
 
 def _enforced(enforce: Callable[[str], str], text: str, part: str) -> str:
