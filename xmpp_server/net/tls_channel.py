@@ -29,14 +29,12 @@ class TlsError(ConnectionError):
 class TlsSession:
     """What an established TLS connection is: read by features, SASL and the log."""
 
-    __slots__ = ("_bindings", "alpn", "cipher", "peer_certificate", "peer_chain", "sni", "version")
+    __slots__ = ("_bindings", "alpn", "cipher", "peer_certificate", "peer_chain", "version")
 
     def __init__(self, connection: SSL.Connection, end_point: bytes | None) -> None:
         self.version: str = connection.get_protocol_version_name()
         self.cipher: str = connection.get_cipher_name() or ""
         self.alpn: str = connection.get_alpn_proto_negotiated().decode("latin-1")
-        name = connection.get_servername()
-        self.sni: str | None = None if name is None else name.decode("latin-1")
         #: The chain that the peer sent, leaf first, as DER. Nobody has judged it yet.
         self.peer_chain: tuple[bytes, ...] = _peer_chain(connection)
         self.peer_certificate: bytes | None = self.peer_chain[0] if self.peer_chain else None

@@ -46,7 +46,6 @@ COMMANDS: Final = "http://jabber.org/protocol/commands"  # XEP-0050
 VCARD: Final = "vcard-temp"  # XEP-0054
 VCARD_UPDATE: Final = "vcard-temp:x:update"  # XEP-0153
 RSM: Final = "http://jabber.org/protocol/rsm"  # XEP-0059
-PUBSUB: Final = "http://jabber.org/protocol/pubsub"  # XEP-0060
 PUBSUB_EVENT: Final = "http://jabber.org/protocol/pubsub#event"  # XEP-0060
 REGISTER: Final = "jabber:iq:register"  # XEP-0077
 REGISTER_FEATURE: Final = "http://jabber.org/features/iq-register"  # XEP-0077
