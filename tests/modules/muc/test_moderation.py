@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from tests.modules.conftest import condition
@@ -9,6 +10,7 @@ from tests.modules.muc.conftest import CRONE, HAG, ROOM, WICCA, Coven
 from tests.world import Client
 from xmpp_server.xml.element import Element
 from xmpp_server.xml.namespaces import CLIENT, DISCO_INFO, OCCUPANT_ID, SID
+from xmpp_server.xml.writer import serialize
 
 RETRACT, MODERATE = "urn:xmpp:message-retract:1", "urn:xmpp:message-moderate:1"
 
@@ -120,6 +122,34 @@ def test_retracted_by_its_author(coven: Coven, hag: Client) -> None:
     retracted = tombstone.find("retracted", RETRACT)
     assert retracted is not None
     assert retracted.get("id") == "r" == retraction.get("id")
+
+
+@pytest.mark.parametrize("ident", ["e", "", "<", "'"])
+def test_who_guesses_ids_makes_nobody_read_the_history(coven: Coven, hag: Client, ident: str) -> None:
+    said(hag, inside="<e/>" * 9000)
+    line = coven.open().room.history.lines[0]
+    broken = msgspec.structs.replace(line, tail=b"<broken")  # it would fail if it was read
+    coven.open().room.history.lines[0] = broken
+    element = Element("retract", RETRACT, {"id": ident})
+    hag.says(f"<message to='{ROOM}' type='groupchat'>{serialize(element).decode()}</message>")
+    [message] = hag.hears()
+    assert message.get("type") == "groupchat"
+    assert coven.open().room.history.lines[0] is broken
+
+
+def test_retracted_after_the_room_has_slept(coven: Coven, hag: Client) -> None:
+    coven.configures(persistentroom="1")
+    coven.quiet()
+    ident = said(hag)
+    for jid in (HAG, CRONE):
+        coven.client(jid).says(f"<presence to='{ROOM}/x' type='unavailable'/>")
+    coven.world.runtime.advance(300)
+    assert coven.muc.rooms.get(ROOM.split("@")[0]) is None
+    coven.enters(HAG, "thirdwitch")
+    coven.quiet()
+    hag.says(f"<message to='{ROOM}' type='groupchat' id='r'><retract xmlns='{RETRACT}' id='{ident}'/></message>")
+    tombstone, _ = history(coven)
+    assert tombstone.find("retracted", RETRACT) is not None
 
 
 def test_others_do_not_retract(coven: Coven, hag: Client) -> None:

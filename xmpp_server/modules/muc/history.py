@@ -23,6 +23,9 @@ class Line(msgspec.Struct, frozen=True, array_like=True):
     stamp: datetime
     head: bytes
     tail: bytes
+    #: The id that the room has given to it, and the occupant id of its author, or nothing: by these it is retracted.
+    stable_id: str = ""
+    author: str = ""
 
     @property
     def sender(self) -> JID:

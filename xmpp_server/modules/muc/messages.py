@@ -145,7 +145,7 @@ class Messages:
         stanza, room = event.stanza, event.open.room
         written = reflection(event)
         if event.keep or event.subject:
-            line = Line(self._muc.host.utcnow(), written.head, written.tail)
+            line = Line(self._muc.host.utcnow(), written.head, written.tail, event.stable_id, event.seat.occupant.id)
             if event.keep:
                 room.history.add(line, room.config.history)
             else:

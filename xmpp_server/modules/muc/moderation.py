@@ -50,7 +50,7 @@ class Moderation:
         written = of_element(message, room.jid)
         self._muc.hooks.announced.fire(Announced(open_, written.stanza, own_id, request.stanza))
         if bury(room, stable_id, retracted, now, lambda _: True):
-            room.history.add(Line(now, written.head, written.tail), room.config.history)
+            room.history.add(Line(now, written.head, written.tail, own_id), room.config.history)
         self._muc.service.after_answer(lambda: self._muc.broadcast.deliver(written, room.everybody()))
 
 

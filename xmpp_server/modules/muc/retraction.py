@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 
+import msgspec
+
 from xmpp_server.core.hooks import Verdict
 from xmpp_server.core.order import Order
-from xmpp_server.jid import JID
-from xmpp_server.modules.muc.history import Line
 from xmpp_server.modules.muc.hooks import RoomDisco, RoomMessage
 from xmpp_server.modules.muc.module import Muc
 from xmpp_server.modules.muc.room import Room
@@ -51,7 +51,7 @@ def _describe(event: RoomDisco) -> None:
         event.disco.features.update((RETRACT, f"{RETRACT}#tombstone"))
 
 
-def bury(room: Room, stable_id: str, retracted: Element, now: datetime, allowed: Callable[[str | None], bool]) -> bool:
+def bury(room: Room, stable_id: str, retracted: Element, now: datetime, allowed: Callable[[str], bool]) -> bool:
     """Put a tombstone in the place of a message of the history.
 
     Args:
@@ -66,27 +66,16 @@ def bury(room: Room, stable_id: str, retracted: Element, now: datetime, allowed:
 
     """
     lines = room.history.lines
-    needle = stable_id.encode()
-    for index in range(len(lines) - 1, -1, -1):
-        line = lines[index]
-        if needle not in line.tail:  # cheaper than to parse each
-            continue
-        message = parse(line.head + line.tail)
-        if _stable_id(message, room.jid) != stable_id:
-            continue
-        author = message.find("occupant-id", OCCUPANT_ID)
-        if not allowed(None if author is None else author.get("id")):
-            return False
-        retracted.attrs["stamp"] = format_datetime(now)
-        lines[index] = Line(line.stamp, line.head, _tombstone(message, retracted))
-        room.history.unsaved = True
-        return True
+    for index, line in enumerate(lines):
+        if line.stable_id == stable_id:
+            if not allowed(line.author):
+                return False
+            retracted.attrs["stamp"] = format_datetime(now)
+            tombstone = _tombstone(parse(line.head + line.tail), retracted)
+            lines[index] = msgspec.structs.replace(line, tail=tombstone)
+            room.history.unsaved = True
+            return True
     return False
-
-
-def _stable_id(message: Element, room: JID) -> str | None:
-    ids = message.findall("stanza-id", SID)
-    return next((one.get("id") for one in ids if one.get("by") == str(room)), None)
 
 
 def _tombstone(message: Element, retracted: Element) -> bytes:
