@@ -151,6 +151,8 @@ class Federation:
 
     def ending(self, link: Link) -> None:
         """Give a link no more stanzas."""
+        if not link.was_established:
+            return
         for lane in self.lanes.values():
             lane.lost(link)
         if not link.open:  # nothing more is acknowledged on it: what it has not brought over comes before what follows
@@ -167,10 +169,11 @@ class Federation:
         """Forget a connection."""
         self.links.discard(link)
         self.ending(link)
-        for domain in link.remotes:
-            if domain in self._presences and not self._closing:
-                local = link.names["local"]
-                self.runtime.schedule(GRACE_S, partial(self._look_after, Pair(local, domain)))
+        local = link.names["local"]
+        if link.was_established and self.policy.serves(local) and not self._closing:
+            for domain in link.remotes:
+                if domain in self._presences:
+                    self.runtime.schedule(GRACE_S, partial(self._look_after, Pair(local, domain)))
         if not self.links and self._empty is not None:
             self._empty.set()
 
@@ -192,7 +195,10 @@ class Federation:
     def _look_after(self, pair: Pair) -> None:
         """See whether the server of people who were available is there, some time after a link with it was lost."""
         domain = pair.target
-        if self._closing or domain not in self._presences or any(domain in link.remotes for link in self.links):
+        if self._closing or domain not in self._presences or self._is_linked(domain):
+            return
+        if not self.policy.admits(domain, pair.sender):
+            self.unreachable(domain)
             return
         lane = self.lanes.get(pair)
         if lane is None:
@@ -201,12 +207,15 @@ class Federation:
 
     def unreachable(self, domain: str) -> None:
         """Nobody there is available any more, as far as we can tell."""
-        if any(link.established and domain in link.remotes for link in self.links):
+        if self._is_linked(domain):
             return
         for stanza in self._presences.end(domain, self._is_service):
             wait = self.router.route(stanza)
             if wait is not None:
                 self.runtime.spawn(self.router.guard(stanza, wait), "s2s-presence")
+
+    def _is_linked(self, domain: str) -> bool:
+        return any(link.established and domain in link.remotes for link in self.links)
 
     def _is_service(self, jid: JID) -> bool:
         return isinstance(self.router.routes.get(jid.domainpart), Service)

@@ -140,7 +140,12 @@ class Link(Driver):
     @property
     def established(self) -> bool:
         """Whether stanzas pass."""
-        return self.open and self._stream.jid is not None and self._stream.deadline is None
+        return self.open and self.was_established and self._stream.deadline is None
+
+    @property
+    def was_established(self) -> bool:
+        """Whether stanzas have passed, or could have: what it says of the peer's domains is proven."""
+        return self._stream.jid is not None
 
     @property
     def unacknowledged(self) -> int:
