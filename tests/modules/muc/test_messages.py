@@ -82,6 +82,16 @@ def test_ids_and_delays_of_the_room_are_forged_in_no_spelling(coven: Coven, hag:
     assert message.find("delay", DELAY) is None
 
 
+def test_the_history_has_an_end_in_bytes(coven: Coven, hag: Client) -> None:
+    for _ in range(20):
+        say(hag, "x" * 60_000)
+        coven.quiet()
+    history = coven.open().room.history
+    assert 400_000 < sum(len(line.head) + len(line.tail) for line in history) <= 524_288
+    say(hag, "short")
+    assert bodies(coven.enters("late@example.org/x", "late").hears())[-1] == "short"
+
+
 def test_language_and_extensions_pass(coven: Coven, hag: Client) -> None:
     hag.says(
         f"<message to='{ROOM}' type='groupchat' xml:lang='cy'><body>S'mae</body>"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from html import unescape
@@ -13,6 +13,8 @@ import msgspec
 from xmpp_server.jid import JID
 
 _FROM = b" from='"
+#: A room keeps no more, but for a last line that is longer: each newcomer may get all of it, and accounts have rooms.
+MAX_BYTES = 524_288
 #: What `seconds` is cut at: some 30 years.
 _MAX_SECONDS = 1e9
 
@@ -26,6 +28,11 @@ class Line(msgspec.Struct, frozen=True, array_like=True):
     #: The id that the room has given to it, and the occupant id of its author, or nothing: by these it is retracted.
     stable_id: str = ""
     author: str = ""
+
+    @property
+    def size(self) -> int:
+        """How many bytes it is."""
+        return len(self.head) + len(self.tail)
 
     @property
     def sender(self) -> JID:
@@ -52,8 +59,9 @@ class Wanted:
 class History:
     """The last lines of a room."""
 
-    def __init__(self) -> None:
-        self.lines: deque[Line] = deque()
+    def __init__(self, lines: Iterable[Line] = ()) -> None:
+        self.lines = deque(lines)
+        self._bytes = sum(line.size for line in self.lines)
         #: Whether there is something that storage has not.
         self.unsaved = False
 
@@ -66,12 +74,19 @@ class History:
     def add(self, line: Line, limit: int) -> None:
         """Keep a line; the oldest above `limit` go."""
         self.lines.append(line)
+        self._bytes += line.size
         self.trim(limit)
+
+    def replace(self, index: int, line: Line) -> None:
+        """Keep something else in the place of a line."""
+        self._bytes += line.size - self.lines[index].size
+        self.lines[index] = line
+        self.unsaved = True
 
     def trim(self, limit: int) -> None:
         """Let the oldest go."""
-        while len(self.lines) > limit:
-            self.lines.popleft()
+        while len(self.lines) > limit or (self._bytes > MAX_BYTES and len(self.lines) > 1):
+            self._bytes -= self.lines.popleft().size
         self.unsaved = True
 
     def chosen(self, wanted: Wanted, now: datetime, limit: int, address_chars: int) -> list[Line]:

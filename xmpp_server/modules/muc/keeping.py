@@ -103,7 +103,7 @@ def read_room(jid: JID, limits: RoomLimits, document: bytes, history: bytes | No
     room.subject = stored.subject
     room.creator = JID.parse(stored.creator) if stored.creator else None
     if history is not None:
-        room.history.lines.extend(_lines.decode(history))
+        room.history = History(_lines.decode(history))
     return room
 
 

@@ -65,15 +65,13 @@ def bury(room: Room, stable_id: str, retracted: Element, now: datetime, allowed:
         Whether there was such a message, and it was allowed.
 
     """
-    lines = room.history.lines
-    for index, line in enumerate(lines):
+    for index, line in enumerate(room.history.lines):
         if line.stable_id == stable_id:
             if not allowed(line.author):
                 return False
             retracted.attrs["stamp"] = format_datetime(now)
             tombstone = _tombstone(parse(line.head + line.tail), retracted)
-            lines[index] = msgspec.structs.replace(line, tail=tombstone)
-            room.history.unsaved = True
+            room.history.replace(index, msgspec.structs.replace(line, tail=tombstone))
             return True
     return False
 
