@@ -92,6 +92,18 @@ def test_the_history_has_an_end_in_bytes(coven: Coven, hag: Client) -> None:
     assert bodies(coven.enters("late@example.org/x", "late").hears())[-1] == "short"
 
 
+def test_long_ids_are_not_remembered(coven: Coven, hag: Client) -> None:
+    ident = "x" * 50_000
+    hag.says(f"<message to='{ROOM}/firstwitch' type='chat' id='{ident}'><body>hi</body></message>")
+    [message] = coven.client(CRONE).hears()
+    assert message.get("id") == ident
+    hag.says(f"<iq to='{ROOM}/firstwitch' type='get' id='{ident}'><query xmlns='jabber:iq:version'/></iq>")
+    [answer] = hag.hears()
+    assert condition(answer) == "policy-violation"
+    assert not coven.open().whispers
+    assert not coven.open().relayed
+
+
 def test_language_and_extensions_pass(coven: Coven, hag: Client) -> None:
     hag.says(
         f"<message to='{ROOM}' type='groupchat' xml:lang='cy'><body>S'mae</body>"

@@ -7,6 +7,8 @@ from typing import Generic, TypeVar
 
 K = TypeVar("K", bound=Hashable)
 
+#: Ids of stanzas are the clients', and as long as these like; the room remembers none that is longer.
+ID_CHARS = 1024
 #: Buckets that are kept; whose is dropped may start afresh.
 REMEMBERED = 10_000
 

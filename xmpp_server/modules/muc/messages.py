@@ -9,6 +9,7 @@ from xmpp_server.errors import Condition, ErrorType, StanzaError
 from xmpp_server.jid import JID
 from xmpp_server.modules.muc.history import Line
 from xmpp_server.modules.muc.hooks import Direct, RoomMessage
+from xmpp_server.modules.muc.limits import ID_CHARS
 from xmpp_server.modules.muc.module import Muc
 from xmpp_server.modules.muc.nicks import nick_key
 from xmpp_server.modules.muc.occupants import Seat
@@ -34,7 +35,7 @@ from xmpp_server.xml.stanza import Stanza
 
 BODY, SUBJECT, THREAD = f"{CLIENT} body", f"{CLIENT} subject", f"{CLIENT} thread"
 NOT_KEPT = (f"{HINTS} no-store", f"{HINTS} no-permanent-store")
-#: Private messages that may still be answered with errors.
+#: Private messages that may still be answered with errors; those with very long ids may not.
 WHISPERS = 1000
 _PRIVATE = b"<x xmlns='%b'/>" % MUC_USER.encode()
 
@@ -164,7 +165,7 @@ class Messages:
             raise StanzaError(Condition.ITEM_NOT_FOUND, "Nobody here has this nickname")
         if not _may_whisper(room.config, sender.role, target.role):
             raise StanzaError(Condition.FORBIDDEN, "You may not send private messages here")
-        for one in target.seats.values():
+        for one in target.seats.values() if len(stanza.id or "") <= ID_CHARS else ():
             open_.whispers[one.jid, sender.jid, stanza.id] = None
             if len(open_.whispers) > WHISPERS:
                 del open_.whispers[next(iter(open_.whispers))]

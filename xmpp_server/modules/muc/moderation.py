@@ -7,6 +7,7 @@ from xmpp_server.errors import Condition, StanzaError
 from xmpp_server.jid import JID
 from xmpp_server.modules.muc.history import Line
 from xmpp_server.modules.muc.hooks import Announced, RoomDisco
+from xmpp_server.modules.muc.limits import ID_CHARS
 from xmpp_server.modules.muc.module import Muc
 from xmpp_server.modules.muc.open_room import OpenRoom
 from xmpp_server.modules.muc.retraction import RETRACT, bury
@@ -19,7 +20,6 @@ from xmpp_server.xml.namespaces import CLIENT, OCCUPANT_ID, SID
 MODERATE, MODERATE_0 = "urn:xmpp:message-moderate:1", "urn:xmpp:message-moderate:0"
 RETRACT_0, FASTEN = "urn:xmpp:message-retract:0", "urn:xmpp:fasten:0"
 REASON_CHARS = 1024
-ID_CHARS = 1024
 
 
 class Moderation:

@@ -9,6 +9,7 @@ from xmpp_server.core.hooks import Wait
 from xmpp_server.errors import Condition, StanzaError
 from xmpp_server.jid import JID
 from xmpp_server.modules.muc.ghosts import condition_of
+from xmpp_server.modules.muc.limits import ID_CHARS
 from xmpp_server.modules.muc.module import Muc
 from xmpp_server.modules.muc.nicks import nick_key
 from xmpp_server.modules.muc.occupants import Occupant, Seat
@@ -58,6 +59,8 @@ class Relay:
             return self._muc.service.answer(stanza, None)
         if not open_.room.config.allow_queries:
             raise StanzaError(Condition.NOT_ALLOWED, "Occupants do not query one another here")
+        if len(stanza.id or "") > ID_CHARS:
+            raise StanzaError(Condition.POLICY_VIOLATION, f"An id has at most {ID_CHARS} characters here", echo=False)
         if seat.bucket is not None and not seat.bucket.take(self._muc.host.now()):
             raise StanzaError(Condition.POLICY_VIOLATION, "Slower, please")
         self._pass_on(open_, stanza, seat, target)
