@@ -53,6 +53,15 @@ def test_nobody_else_gets_in_by_the_other_direction(sender, target):
     assert driver.stanzas == []
 
 
+def test_a_domain_that_was_blocked_meanwhile_does_not_get_in_by_the_other_direction():
+    """As on the streams that it opens."""
+    driver = both_ways()
+    driver.policy.blocked = frozenset({PEER})
+    driver.send(message(f"r@{PEER}", f"j@{OURS}"))
+    driver.assert_ended(StreamCondition.INVALID_FROM)
+    assert driver.stanzas == []
+
+
 def test_no_stanza_before_we_have_authenticated():
     driver = Outbound()
     driver.secure(BIDI)

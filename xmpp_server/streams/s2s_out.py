@@ -321,6 +321,8 @@ class S2SOutStream(Stream):
         remote, local = sender.domainpart, to.domainpart
         if (remote, local) != (self.pair.target, self.pair.sender) and Pair(local, remote) not in self.pairs:
             return False
+        if not self._policy.admits(remote, local):
+            return False
         element.stamp(sender, to, b" from='%b'" % sender.encoded)
         return True
 
