@@ -15,6 +15,7 @@ def scene() -> Scene:
     scene.connects()
     romeo, _ = people(scene)
     romeo.says(f"<presence to='{ROOM}/romeo'>{ENTRY}</presence>", f"<iq type='set' id='o' to='{ROOM}'>{INSTANT}</iq>")
+    scene.entries()
     return scene
 
 

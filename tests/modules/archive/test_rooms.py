@@ -14,11 +14,11 @@ from xmpp_server.xml.parser import parse
 @pytest.fixture
 def coven() -> Scene:
     scene = Scene(more=[Muc(MucConfig(domain="chat.example.org"))])
-    line = scene.connects()
+    scene.connects()
     romeo, _ = people(scene)
     romeo.says(f"<presence to='{ROOM}/romeo'>{ENTRY}</presence>", f"<iq type='set' id='o' to='{ROOM}'>{INSTANT}</iq>")
     romeo.hears()
-    line.hears()
+    scene.entries()
     return scene
 
 
@@ -76,6 +76,13 @@ def test_closed_rooms_and_no_rooms(coven: Scene) -> None:
     assert [condition(one) for one in juliet.hears()] == ["forbidden"]
     juliet.says(ASK.format(to="to='nowhere@chat.example.org'"))
     assert [condition(one) for one in juliet.hears()] == ["item-not-found"]
+
+
+def test_who_founds_a_room_reads_nothing_of_a_namesake(coven: Scene) -> None:
+    """A temporary room may have ended with the server's process."""
+    juliet = coven.world.clients[JULIET]
+    juliet.says(f"<presence to='other@chat.example.org/juliet'>{ENTRY}</presence>")
+    assert [(one.name, one.get("owner")) for one in coven.entries()] == [("erase", "other@chat.example.org")]
 
 
 def test_a_destroyed_room_is_erased(coven: Scene) -> None:

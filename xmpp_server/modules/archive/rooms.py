@@ -43,6 +43,8 @@ class Rooms:
         muc.hooks.announced.add(self._retract)
         muc.hooks.room_disco.add(self._describe)
         muc.hooks.destroyed.add(lambda event: handover.add(protocol.erasure(event.jid)))
+        # a temporary room ends with the server's process, and nobody says so to the archive
+        muc.hooks.founded.add(lambda open_: handover.add(protocol.erasure(open_.room.jid)))
         muc.service.request.add(self._ask, Order.DELIVER)
 
     def _keep(self, event: RoomMessage) -> None:

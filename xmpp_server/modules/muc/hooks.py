@@ -145,6 +145,8 @@ class MucHooks:
     """The hooks of one chat service."""
 
     def __init__(self) -> None:
+        self.founded: Notify[OpenRoom] = Notify()
+        """After a room was made, before anybody is in it (`rooms`)."""
         self.entering: Filter[Entering] = Filter()
         """Before the room's own checks (`presences`)."""
         self.admitted: Notify[Admitted] = Notify()

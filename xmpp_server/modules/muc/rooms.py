@@ -167,7 +167,9 @@ class Rooms:
         self._creators[creator] += 1
         room = Room(jid, config, self._limits)
         self._unbury(room.localpart)
-        return self._opened(room.localpart, room)
+        open_ = self._opened(room.localpart, room)
+        self._hooks.founded.fire(open_)
+        return open_
 
     def _opened(self, localpart: str, room: Room) -> OpenRoom:
         now = self._host.now()
