@@ -26,6 +26,7 @@ from xmpp_server.errors import StreamCondition
 from xmpp_server.streams.dialback import Pair, Verdict
 from xmpp_server.streams.s2s import Rules
 from xmpp_server.streams.s2s_events import DialbackRequest, Proven
+from xmpp_server.xml.parser import parse
 
 PAIR = Pair(PEER, OURS)
 
@@ -220,6 +221,15 @@ def test_stanzas_that_name_their_namespace_look_like_any_other():
     [stanza] = driver.stanzas
     assert (stanza.ns, stanza.children) == ("jabber:client", ("jabber:client body",))
     assert b"xmlns" not in stanza.wire
+
+
+@pytest.mark.parametrize("inside", ["<xmlns/>", "<a:xmlns xmlns:a='urn:a'/>", "<a b:xmlns='' xmlns:b='urn:b'/>"])
+def test_whatever_is_well_formed_can_be_passed_on(inside):
+    """Namespaces in XML §3 reserves prefixes, not local names: an exception here cost the connection."""
+    driver = external()
+    driver.send(f"<message xmlns='jabber:server' from='r@{PEER}' to='j@{OURS}'>{inside}</message>".encode())
+    [stanza] = driver.stanzas
+    assert stanza.element.first == parse(inside.encode())
 
 
 def test_an_error_of_the_peer_is_not_answered():

@@ -104,6 +104,8 @@ def _write_attributes(attrs: Mapping[str, str], out: list[str]) -> None:
         if key.startswith("xml:"):
             _checked(key[4:])
         elif " " not in key:
+            if key == "xmlns":
+                raise ValueError("not an XML name of an attribute: 'xmlns'")
             _checked(key)
         else:
             ns, _, local = key.rpartition(" ")
@@ -124,6 +126,6 @@ def _refuse_forbidden(text: str) -> None:
 
 @lru_cache(maxsize=2048)
 def _checked(name: str) -> str:
-    if _NCNAME.fullmatch(name) is None or name == "xmlns":
+    if _NCNAME.fullmatch(name) is None:
         raise ValueError(f"not an XML name: {name!r}")
     return name
