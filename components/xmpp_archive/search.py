@@ -11,7 +11,8 @@ from sqlalchemy import Connection, TextClause, text
 
 from components.xmpp_component.errors import RequestError
 
-_BODY = re.compile(r"<body(?:\s[^>]*)?>([^<]*)</body>")
+#: No start tag holds a "<": a text of many that never end is looked through once, and not once for each.
+_BODY = re.compile(r"<body(?:\s[^<>]*)?>([^<]*)</body>")
 _WORD = re.compile(r"\w")
 _LEXEME = re.compile(r"[^\W_]+")
 _ENTITIES = {"&quot;": '"', "&apos;": "'"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -86,6 +87,14 @@ async def test_what_is_gone_is_not_found(searched: Store) -> None:
 def test_secrets_have_no_text() -> None:
     stanza = "<message xmlns='jabber:client'><encrypted xmlns='a'/><body>look elsewhere</body></message>"
     assert body_of(stanza) == ""
+
+
+def test_a_body_is_found_in_time_that_grows_with_the_stanza() -> None:
+    for begin in ("<body ", "<body a", "<body"):  # in CDATA these are text
+        text = f"<![CDATA[{begin * 20_000}]]>"
+        began = time.process_time()
+        assert body_of(f"<message xmlns='jabber:client'><x>{text}</x><body>hi</body></message>") == "hi"
+        assert time.process_time() - began < 1
 
 
 @given(st.text(max_size=40))
