@@ -18,7 +18,7 @@ ROMEO = JID.parse("romeo@a.test/x")
 
 
 def ended(presences: Presences, domain: str) -> list[Stanza]:
-    return list(presences.end(domain, lambda jid: jid.domainpart == "rooms.a.test"))
+    return list(presences.end(domain, lambda jid: jid.domainpart == "rooms.a.test", 10))
 
 
 def note(presences: Presences, sender: str, kind: PresenceType = PresenceType.AVAILABLE) -> None:
@@ -32,6 +32,7 @@ def test_nothing_is_left_of_a_domain_whose_people_have_gone() -> None:
     note(presences, "juliet@b.test/x", PresenceType.UNAVAILABLE)
     assert "b.test" not in presences
     assert not presences._seen
+    assert not presences._bytes
 
 
 def test_the_end_of_a_domain() -> None:
@@ -49,6 +50,26 @@ def test_domains_and_people_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None
     for sender in ("a@b.test/x", "b@b.test/x", "c@c.test/x", "d@d.test/x"):
         note(presences, sender)
     assert [len(ended(presences, domain)) for domain in ("b.test", "c.test", "d.test")] == [1, 1, 0]
+
+
+def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One server with many domains could name people without end."""
+    monkeypatch.setattr(s2s_presence, "BYTES", 100_000)
+    presences = Presences()
+    for number in range(1000):
+        note(presences, f"a@d{number % 10}.test/{'x' * 500}{number}")
+    assert sum(len(seen) for seen in presences._seen.values()) < 50
+    for number in range(1000):
+        note(presences, f"a@d{number % 10}.test/{'x' * 500}{number}", PresenceType.UNAVAILABLE)
+    assert (presences._seen, presences._bytes) == ({}, 0)
+
+
+def test_a_domain_ends_in_portions() -> None:
+    presences = Presences()
+    for number in range(15):
+        note(presences, f"u{number}@b.test/x")
+    assert [len(ended(presences, "b.test")) for _ in range(3)] == [10, 5, 0]
+    assert not presences._bytes
 
 
 def in_room(presences: Presences, nick: str, *codes: str, kind: PresenceType = PresenceType.AVAILABLE) -> None:

@@ -41,6 +41,8 @@ log = structlog.get_logger()
 LANES = 10_000
 #: After a link was lost, until we look whether the people who were available there still are.
 GRACE_S = 30.0
+#: So many presences end in one turn of the event loop.
+ENDS_AT_ONCE = 100
 #: How often idle links are looked for.
 SWEEP_S = 30.0
 
@@ -209,10 +211,12 @@ class Federation:
         """Nobody there is available any more, as far as we can tell."""
         if self._is_linked(domain):
             return
-        for stanza in self._presences.end(domain, self._is_service):
+        for stanza in self._presences.end(domain, self._is_service, ENDS_AT_ONCE):
             wait = self.router.route(stanza)
             if wait is not None:
                 self.runtime.spawn(self.router.guard(stanza, wait), "s2s-presence")
+        if domain in self._presences:
+            self.runtime.soon(partial(self.unreachable, domain))
 
     def _is_linked(self, domain: str) -> bool:
         return any(link.established and domain in link.remotes for link in self.links)

@@ -6,6 +6,7 @@ Of a room elsewhere (XEP-0045) one's own presence there is enough: with it one h
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import islice
 
 from xmpp_server.errors import Condition, StanzaError
 from xmpp_server.jid import JID
@@ -22,8 +23,9 @@ _OWN, _BROKEN = "110", "333"
 
 #: Remembered for one domain; what is above shows its end only when the client asks again.
 SEEN = 20_000
-#: Domains that are remembered.
+#: Domains that are remembered, and about how many bytes for all of them: anybody can tell us of people without end.
 DOMAINS = 10_000
+BYTES = 128 << 20
 
 
 class Presences:
@@ -32,43 +34,62 @@ class Presences:
     def __init__(self) -> None:
         #: (who, to whom) -> whether it is the receiver's own presence in a room.
         self._seen: dict[str, dict[tuple[JID, JID], bool]] = {}
+        #: About what all that takes.
+        self._bytes = 0
 
     def note(self, stanza: Stanza) -> None:
         """Look at presence that another server has sent."""
         sender, to = stanza.sender, stanza.to
         if sender is None or to is None or stanza.type not in (None, PresenceType.UNAVAILABLE):
             return
-        seen = self._seen.get(sender.domainpart)
         if stanza.type is not None:
-            if seen is not None:
-                seen.pop((sender, to), None)
-                if not seen:
-                    del self._seen[sender.domainpart]
+            self._forget(sender, to)
             return
         in_room = _OCCUPANT in stanza.children
         if in_room and not _is_own(stanza):
             return
+        seen = self._seen.get(sender.domainpart)
+        if seen is None or (sender, to) not in seen:
+            size = _size(sender, to)
+            if self._bytes + size > BYTES or (len(self._seen) >= DOMAINS if seen is None else len(seen) >= SEEN):
+                return
+            self._bytes += size
         if seen is None:
-            if len(self._seen) < DOMAINS:
-                self._seen[sender.domainpart] = {(sender, to): in_room}
-        elif len(seen) < SEEN:
-            seen[sender, to] = in_room
+            seen = self._seen[sender.domainpart] = {}
+        seen[sender, to] = in_room
+
+    def _forget(self, sender: JID, to: JID) -> bool:
+        """Forget one; return whether it was the receiver's own presence in a room."""
+        seen = self._seen.get(sender.domainpart, {})
+        in_room = seen.pop((sender, to), None)
+        if in_room is None:
+            return False
+        self._bytes -= _size(sender, to)
+        if not seen:
+            del self._seen[sender.domainpart]
+        return in_room
 
     def __contains__(self, domain: str) -> bool:
         """Whether anybody of a domain is available."""
         return domain in self._seen
 
-    def end(self, domain: str, is_service: Callable[[JID], bool]) -> Iterator[Stanza]:
-        """Return what tells that all of a domain are unavailable, and forget them.
+    def end(self, domain: str, is_service: Callable[[JID], bool], most: int) -> Iterator[Stanza]:
+        """Return what tells that `most` of a domain are unavailable, and forget them.
 
         A service of ours, such as one of rooms, hears of an error instead: it tells others why somebody is gone.
         """
         lost = error_element(StanzaError(Condition.REMOTE_SERVER_TIMEOUT), CLIENT)
-        for (sender, to), in_room in self._seen.pop(domain, {}).items():
+        for sender, to in tuple(islice(self._seen.get(domain, ()), most)):
+            in_room = self._forget(sender, to)
             if is_service(to):
                 yield presence.build(sender, to, PresenceType.ERROR, payloads=(lost,))
             else:
                 yield presence.build(sender, to, PresenceType.UNAVAILABLE, payloads=(_put_out(),) if in_room else ())
+
+
+def _size(sender: JID, to: JID) -> int:
+    """Return about how many bytes a pair takes: the texts, their bare forms, both encoded, and the objects."""
+    return 4 * (len(sender) + len(to)) + 400
 
 
 def _is_own(stanza: Stanza) -> bool:
