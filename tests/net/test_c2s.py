@@ -117,6 +117,27 @@ async def test_tries_on_one_stream_are_bounded(tmp_path: Path) -> None:
         assert condition(await client.rest()) == "policy-violation"
 
 
+async def test_who_fails_with_every_scram_may_still_come_to_plain_on_the_same_stream(tmp_path: Path) -> None:
+    # slixmpp 1.8.3, and so poezio 0.14: a binding that TLS 1.3 does not have, and then a denial that one was offered.
+    scrams = (
+        ("SCRAM-SHA-256-PLUS", b"p=tls-unique"),
+        ("SCRAM-SHA-1-PLUS", b"p=tls-unique"),
+        ("SCRAM-SHA-256", b"y"),
+        ("SCRAM-SHA-1", b"y"),
+    )
+    async with (
+        running(settings(tmp_path), "romeo") as server,
+        await RawClient.connect(door(server, "c2s_tls"), tls=True) as client,
+    ):
+        await client.open()
+        for mechanism, flag in scrams:
+            first = base64.b64encode(flag + b",,n=romeo,r=4687834954").decode()
+            client.send(f"<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='{mechanism}'>{first}</auth>")
+            assert (await client.read()).tag == SASL + "failure"
+        client.send(plain("romeo"))
+        assert (await client.read()).tag == SASL + "success"
+
+
 async def test_those_who_keep_failing_wait_but_the_owner_is_not_locked_out(tmp_path: Path) -> None:
     auth = Auth(backoff_after=2, backoff_s=0.2, backoff_max_s=0.4)
     async with running(settings(tmp_path, auth=auth), "romeo") as server:

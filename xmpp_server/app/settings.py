@@ -101,7 +101,7 @@ class Auth(Table, frozen=True, kw_only=True):
     scram_iterations: Annotated[int, Meta(ge=10_000, le=1_000_000)] = 10_000
     anonymous: tuple[str, ...] = ()
     client_ca: PathText = ""
-    tries_per_stream: Annotated[int, Meta(ge=2, le=5)] = 3
+    tries_per_stream: Annotated[int, Meta(ge=2, le=5)] = 5
     backoff_after: Positive = 5
     backoff_s: Seconds = 1.0
     backoff_max_s: Seconds = 60.0
