@@ -35,7 +35,7 @@ class Archive:
         if not text:  # the first time: what was before the bot is not for it
             self._seen.set("", datetime.now(UTC).isoformat())
             return
-        await self._read("", datetime.fromisoformat(text) - SLACK)
+        await self._read("", min(datetime.fromisoformat(text), datetime.now(UTC)) - SLACK)
 
     async def catch_up_in(self, room: str, since: datetime) -> None:
         """Read what a room's archive has from a moment on."""

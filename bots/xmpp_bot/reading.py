@@ -54,7 +54,9 @@ class Reader:
         if kind not in ("chat", "normal", "groupchat"):
             return None
         in_room = self._rooms.knows(sender.bare)
-        if not sender.resource and (kind == "groupchat" or in_room):
+        if kind == "groupchat" and not in_room:
+            return None  # the bot is in no such room: somebody calls a message to the bot so
+        if not sender.resource and in_room:
             return None  # the room itself speaks
         if sender.bare == self._client.boundjid.bare or (in_room and sender.resource == self._rooms.nick(sender.bare)):
             return None

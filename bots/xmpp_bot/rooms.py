@@ -29,6 +29,8 @@ BANNED, RENAMED = 301, 303
 USER = "{http://jabber.org/protocol/muc#user}"
 OCCUPANT_ID = "{urn:xmpp:occupant-id:0}occupant-id"
 
+_NEVER = datetime.fromtimestamp(0, UTC)
+
 _log = structlog.get_logger("xmpp_bot")
 
 
@@ -93,16 +95,25 @@ class Rooms:
         return self._occupants.get(room, {}).get(nick)
 
     def saw(self, place: str, stamp: datetime | None) -> None:
-        """Note that a message of a room (or of the account: "") came, so as to know later what was missed."""
-        moment = stamp or datetime.now(UTC)
-        if moment.timestamp() - self._noted.get(place, 0.0) >= NOTE_S:
+        """Note that a message of a room (or of the account: "") came, so as to know later what was missed.
+
+        Whoever writes can stamp a message: nothing is from the future, and nothing leads back.
+        """
+        now = datetime.now(UTC)
+        moment = min(stamp or now, now)
+        if place not in self._noted:
+            self._noted[place] = self._last(place).timestamp()
+        if moment.timestamp() - self._noted[place] >= NOTE_S:
             self._noted[place] = moment.timestamp()
             self._seen.set(place, moment.isoformat())
 
     def seen(self, place: str) -> datetime | None:
         """Tell since when messages may have been missed; None if the bot was never there."""
+        return self._last(place) - SLACK if self._seen.get(place, "") else None
+
+    def _last(self, place: str) -> datetime:
         text = self._seen.get(place, "")
-        return datetime.fromisoformat(text) - SLACK if text else None
+        return min(datetime.fromisoformat(text), datetime.now(UTC)) if text else _NEVER
 
     async def join_all(self) -> None:
         """Go into all rooms; those that do not let the bot in are tried again."""
