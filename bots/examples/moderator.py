@@ -20,8 +20,8 @@ def fault(ctx: Context) -> str:
     if LINK.search(ctx.text) and ctx.option("links", "no") == "no":
         return "links are for members"
     now = ctx.now.timestamp()
-    recent = [at for at in ctx.room_store.get(f"recent {ctx.nick}", list[float]()) if now - at < 10]
-    ctx.room_store.set(f"recent {ctx.nick}", [*recent, now])
+    recent = [at for at in ctx.room_store.get(f"recent {ctx.user}", list[float]()) if now - at < 10]
+    ctx.room_store.set(f"recent {ctx.user}", [*recent, now])
     return "slower, please" if len(recent) >= int(ctx.option("flood", "5")) else ""
 
 

@@ -44,6 +44,14 @@ async def test_floods() -> None:
         assert await romeo.says("hey") == []
 
 
+async def test_another_nick_is_no_way_to_flood() -> None:
+    async with Stage(load_bot(BOT), config=CONFIG) as stage:
+        room = stage.room()
+        for number in range(5):
+            assert await room.occupant(f"Romeo{number}", user=ROMEO).says("hey") == []
+        assert await room.occupant("Tybalt", user=ROMEO).says("hey") == ["Tybalt: slower, please."]
+
+
 async def test_admins_set_words_and_pardon() -> None:
     async with Stage(load_bot(BOT), config=CONFIG) as stage:
         room = stage.room()
