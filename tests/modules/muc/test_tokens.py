@@ -126,6 +126,17 @@ def test_who_may(coven: Coven) -> None:
     assert condition(coven.asks(CRONE, "set", f"<request xmlns='{TOKENS}' counter='0'/>")) == "bad-request"
 
 
+@pytest.mark.parametrize("affiliation", ["none", "outcast"])
+def test_who_may_no_longer_invite_has_invited_nobody(coven: Coven, affiliation: str) -> None:
+    coven.configures(allowinvites="1")
+    coven.administers(CRONE, "<item affiliation='member' jid='hag66@example.org'/>")
+    token = requested(coven, jid=HAG)
+    coven.administers(CRONE, f"<item affiliation='{affiliation}' jid='hag66@example.org'/>")
+    [refused] = coven.enters(WICCA, "wicca", f"<password>{token.text}</password>").hears()
+    assert condition(refused) == "registration-required"
+    assert condition(coven.enters(HAG, "hag", f"<password>{token.text}</password>").hears()[-1]) is not None
+
+
 def test_limits() -> None:
     coven = Coven(make_world(MucConfig(domain=SERVICE, token_s=100)))
     coven.founded()

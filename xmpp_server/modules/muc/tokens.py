@@ -141,7 +141,7 @@ class Tokens:
         tokens = tokens_of(room.config)
         given = entry.password.encode()
         token = next((one for one in tokens if hmac.compare_digest(one.text.encode(), given)), None)
-        if token is None:
+        if token is None or not may_invite(room, JID.parse(token.creator)):  # who may no longer, has invited nobody
             return False
         if token.until <= self._now():
             raise StanzaError(
