@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from tests.modules.conftest import condition
-from tests.modules.muc.conftest import CRONE, HAG, ROOM, SERVICE, WICCA, Coven, codes, item, make_world
+from tests.modules.muc.conftest import CRONE, ENTRY, HAG, ROOM, SERVICE, WICCA, Coven, codes, item, make_world
 from tests.world import Client
 from xmpp_server.modules.muc import MucConfig
+from xmpp_server.xml.namespaces import MUC_USER
 
 
 @pytest.fixture
@@ -54,6 +55,19 @@ def test_visitors_may_be_kept_quiet(coven: Coven, hag: Client) -> None:
     assert [child.name for child in presence.elements()] == ["x", "occupant-id"]
 
 
+def test_visitors_that_are_kept_quiet_tell_nothing_by_coming_and_going(coven: Coven, hag: Client) -> None:
+    coven.configures(moderatedroom="1", allowvisitorstatus="0")
+    coven.administers(CRONE, "<item nick='thirdwitch' role='visitor'/>")
+    coven.quiet()
+    status = "<status>Vote for me</status>"
+    said = [f"<presence to='{ROOM}/thirdwitch'>{ENTRY}{status}</presence>"]
+    said += [f"<presence to='{ROOM}/thirdwitch' type='unavailable'>{status}</presence>", said[0]]
+    for one in said:
+        hag.says(one)
+        for presence in coven.client(CRONE).hears():
+            assert [child.name for child in presence.elements()] == ["x", "occupant-id"]
+
+
 def test_availability(coven: Coven, hag: Client) -> None:
     # §7.7
     hag.says(f"<presence to='{ROOM}/thirdwitch'><show>xa</show><status>gone</status></presence>")
@@ -85,6 +99,13 @@ def test_going_offline_is_leaving(coven: Coven, hag: Client, way: str) -> None:
         hag.leaves()
     [presence] = coven.client(CRONE).hears()
     assert presence.get("type") == "unavailable"
+
+
+def test_who_says_too_much_goes_all_the_same(coven: Coven, hag: Client) -> None:
+    grows = f"<x xmlns='{MUC_USER}'/><y xmlns:p='urn:{'n' * 200}'>{'<p:a/>' * 2000}</y>"
+    hag.says(f"<presence to='{ROOM}/thirdwitch' type='unavailable'>{grows}</presence>")
+    assert [one.get("type") for one in coven.client(CRONE).hears()] == ["unavailable"]
+    assert len(coven.open().room.occupants) == 1
 
 
 def test_a_temporary_room_ends_with_the_last(coven: Coven, hag: Client) -> None:

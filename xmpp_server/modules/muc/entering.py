@@ -12,7 +12,7 @@ from xmpp_server.modules.muc.nicks import check_nick
 from xmpp_server.modules.muc.occupants import NOTHING, Occupant, Payload, Seat
 from xmpp_server.modules.muc.roles import Affiliation, Privilege, has
 from xmpp_server.modules.muc.room import Affiliate, Room
-from xmpp_server.modules.muc.visiting import change_nick
+from xmpp_server.modules.muc.visiting import allowed_payload, change_nick
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ def enter(room: Room, entry: Entry) -> list[Effect]:
         role = room.config.default_role(affiliation)
         occupant = Occupant(room.jid, nick, entry.jid.bare, affiliation, role, entry.occupant_id)
     known = bool(occupant.seats)
-    seat = Seat(entry.jid, occupant, entry.payload)
+    seat = Seat(entry.jid, occupant, allowed_payload(room, occupant, entry.payload))
     room.occupants.add(key, occupant, seat)
     if not known:
         occupant.visible = room.is_shown(occupant)
@@ -131,11 +131,12 @@ def _own_codes(room: Room, assigned: bool) -> tuple[Status, ...]:
 def _again(room: Room, seat: Seat, entry: Entry) -> list[Effect]:
     """A client that has lost track of the room gets all of it again; others hear of what is new."""
     occupant = seat.occupant
+    payload = allowed_payload(room, occupant, entry.payload)
     effects: list[Effect] = []
     if check_nick(entry.nick, room.limits.nick_chars) != room.key_of(occupant):
-        effects += change_nick(room, seat, entry.nick, entry.payload)
-    changed = seat.payload != entry.payload
-    seat.payload = entry.payload
+        effects += change_nick(room, seat, entry.nick, payload)
+    changed = seat.payload != payload
+    seat.payload = payload
     occupant.main = seat
     occupant.touch()
     effects += _introduced(room, seat)

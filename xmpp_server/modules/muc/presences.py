@@ -17,7 +17,6 @@ from xmpp_server.modules.muc.module import Muc
 from xmpp_server.modules.muc.nicks import nick_key
 from xmpp_server.modules.muc.occupants import NOTHING, Payload, Seat
 from xmpp_server.modules.muc.open_room import OpenRoom
-from xmpp_server.modules.muc.roles import Role
 from xmpp_server.modules.muc.turnstile import Turnstile
 from xmpp_server.modules.muc.welcome import Greeter
 from xmpp_server.modules.muc.wire import ENTRY_TAG, NOT_IN_PRESENCE, inner_of, lang_of
@@ -182,9 +181,7 @@ class Presences:
         room = open_.room
         if seat.bucket is not None and not seat.bucket.take(self._muc.host.now()):
             raise StanzaError(Condition.POLICY_VIOLATION, "Slower, please", type=ErrorType.WAIT)
-        payload = self._payload(stanza)
-        if seat.occupant.role is Role.VISITOR and not room.config.visitor_status:
-            payload = NOTHING
+        payload = visiting.allowed_payload(room, seat.occupant, self._payload(stanza))
         if nick != seat.occupant.nick:
             effects = visiting.change_nick(room, seat, nick, payload, stanza.id)
         else:

@@ -13,6 +13,11 @@ from xmpp_server.modules.muc.roles import Affiliation, Role
 from xmpp_server.modules.muc.room import Room
 
 
+def allowed_payload(room: Room, occupant: Occupant, payload: Payload) -> Payload:
+    """Return what an occupant's presence says, or nothing where visitors do not tell their status."""
+    return NOTHING if occupant.role is Role.VISITOR and not room.config.visitor_status else payload
+
+
 def update(room: Room, seat: Seat, payload: Payload, ident: str | None = None) -> list[Effect]:
     """Show a changed presence (§7.7)."""
     occupant = seat.occupant
@@ -73,7 +78,7 @@ def leave(
         return []
     occupant = seat.occupant
     to = room.audience(occupant)
-    away = Portrait(occupant, jid, payload, available=False)
+    away = Portrait(occupant, jid, allowed_payload(room, occupant, payload), available=False)
     if room.occupants.drop_seat(seat):
         room.occupants.by_nick.pop(room.key_of(occupant))
         effects: list[Effect] = [Show(away, to, codes, id=ident)]
