@@ -158,7 +158,7 @@ def _affected(room: Room, jid: JID) -> list[Occupant]:
 
 def _changed(room: Room, occupant: Occupant, new: Affiliation, actor: str, reason: str) -> list[Effect]:
     """Let an occupant feel its new affiliation."""
-    if occupant.bare.localpart is not None and new is not Affiliation.OUTCAST:
+    if occupant.bare.localpart is not None:  # the ban of a domain leaves those who are listed, and superiors
         new = room.affiliation(occupant.bare)
     old, occupant.affiliation = occupant.affiliation, new
     if new is Affiliation.OUTCAST:

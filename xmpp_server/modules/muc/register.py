@@ -71,7 +71,7 @@ class Registration:
         occupant = room.occupants.by_nick.get(check_nick(nick, room.limits.nick_chars))
         if occupant is not None and occupant.bare != bare:
             raise StanzaError(Condition.CONFLICT, "Somebody here has this nickname")
-        change = AffiliationChange(bare, max(room.affiliation(bare), Affiliation.MEMBER), nick)
+        change = AffiliationChange(bare, max(_listed(room, bare), Affiliation.MEMBER), nick)
         check_nicks(room, (change,))
         check_number(room, (change,))
         return self._muc.committed(open_, apply_affiliations(room, (change,), bare))
@@ -81,9 +81,15 @@ class Registration:
         room = open_.room
         if not room.nick_of(bare):
             raise StanzaError(Condition.REGISTRATION_REQUIRED, "You are not registered")
-        affiliation = room.affiliation(bare)
+        affiliation = _listed(room, bare)
         left = Affiliation.NONE if affiliation is Affiliation.MEMBER else affiliation
         return self._muc.committed(open_, apply_affiliations(room, (AffiliationChange(bare, left, ""),), bare))
+
+
+def _listed(room: Room, bare: JID) -> Affiliation:
+    """Return what somebody is by the room's own lists: whoever owns it as the server's admin is not to stay so."""
+    found = room.affiliates.get(bare)
+    return Affiliation.NONE if found is None else found.affiliation
 
 
 def _check(room: Room, sender: JID) -> None:
