@@ -251,6 +251,24 @@ def named(user: str, nick: str, affiliation: str = "member") -> str:
     return f"<item affiliation='{affiliation}' jid='{user}@example.org' nick='{nick}'/>"
 
 
+def test_the_lists_have_an_end_in_bytes(full: Coven) -> None:
+    room = full.open().room
+    before = room.listed_bytes
+    for batch in range(6):
+        names = [f"{'x' * 1000}{batch}-{number}@evil.example" for number in range(200)]
+        answer = full.administers(CRONE, *(f"<item affiliation='outcast' jid='{name}'/>" for name in names))
+        full.quiet()
+    assert condition(answer) == "resource-constraint"
+    assert room.listed_bytes == sum(one.size(jid) for jid, one in room.affiliates.items()) < 1_048_576
+    outcasts = [jid for jid in room.affiliates if jid.domainpart == "evil.example"]
+    assert len(outcasts) == 1000
+    for start in range(0, 1000, 200):
+        items = [f"<item affiliation='none' jid='{jid}'/>" for jid in outcasts[start : start + 200]]
+        full.administers(CRONE, *items)
+        full.quiet()
+    assert room.listed_bytes == before
+
+
 def test_one_nickname_for_two_in_one_request(full: Coven) -> None:
     answer = full.administers(CRONE, named("hecate", "midnight"), named("medea", "Midnight"))
     assert condition(answer) == "conflict"

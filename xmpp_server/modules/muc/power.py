@@ -82,10 +82,29 @@ def change_affiliations(room: Room, actor: JID, changes: Sequence[AffiliationCha
 
 
 def check_number(room: Room, changes: Sequence[AffiliationChange]) -> None:
-    """Check that the room can remember who is new to it."""
+    """Check that the room can remember who is new to it, and what is to be noted of them."""
     new = [one for one in changes if one.affiliation is not Affiliation.NONE and one.jid not in room.affiliates]
     if new and len(room.affiliates) + len(new) > room.limits.affiliations:
         raise StanzaError(Condition.RESOURCE_CONSTRAINT, f"A room knows at most {room.limits.affiliations} people")
+    growth = sum(_growth(room, one) for one in changes)
+    if growth > 0 and room.listed_bytes + growth > room.limits.affiliation_bytes:
+        raise StanzaError(Condition.RESOURCE_CONSTRAINT, "The lists of this room are full", echo=False)
+
+
+def _growth(room: Room, change: AffiliationChange) -> int:
+    old = room.affiliates.get(change.jid)
+    size = 0 if old is None else -old.size(change.jid)
+    if change.affiliation is not Affiliation.NONE:
+        size += _noted(room, change).size(change.jid)
+    return size
+
+
+def _noted(room: Room, change: AffiliationChange) -> Affiliate:
+    """Return what a change leaves noted."""
+    nick = room.nick_of(change.jid) if change.nick is None else change.nick
+    if change.affiliation is Affiliation.OUTCAST:
+        return Affiliate(change.affiliation, "", change.reason)  # §9.1
+    return Affiliate(change.affiliation, nick)
 
 
 def check_nicks(room: Room, changes: Sequence[AffiliationChange]) -> None:
@@ -124,11 +143,8 @@ def apply_affiliations(room: Room, changes: Sequence[AffiliationChange], actor: 
     for change in changes:
         old = room.affiliation(change.jid)
         new = change.affiliation
-        registered = room.nick_of(change.jid) if change.nick is None else change.nick
-        if new is Affiliation.OUTCAST:
-            registered = ""  # §9.1
         before = room.journal.version
-        room.affiliate(change.jid, Affiliate(new, registered, change.reason if new is Affiliation.OUTCAST else ""))
+        room.affiliate(change.jid, _noted(room, change))
         present = _affected(room, change.jid)
         told: list[Effect] = []
         for occupant in present:

@@ -27,6 +27,10 @@ class Affiliate(msgspec.Struct, frozen=True, omit_defaults=True):
     nick: str = ""
     reason: str = ""
 
+    def size(self, jid: JID) -> int:
+        """Return the bytes of what is noted of an account."""
+        return len(jid.encoded) + len(self.nick.encode()) + len(self.reason.encode())
+
 
 class Subject(msgspec.Struct, frozen=True):
     """What the room talks about: the plain text, and the message that said so."""
@@ -44,6 +48,8 @@ class RoomLimits(msgspec.Struct, frozen=True):
     #: Admins may enter a full room, so many more.
     spare_seats: int = 10
     affiliations: int = 10_000
+    #: Of all addresses, nicknames and reasons on the lists: these are as long as their authors like.
+    affiliation_bytes: int = 1_048_576
     nick_chars: int = 100
     #: Accounts that own every room, whatever its list says: the admins of the server.
     superiors: Set[JID] = frozenset()
@@ -67,6 +73,8 @@ class Room:
         #: Who made it; counts against their limit.
         self.creator: JID | None = None
         self._reserved: dict[str, JID] | None = None
+        #: Of what is noted of all affiliates.
+        self.listed_bytes = 0
 
     @property
     def localpart(self) -> str:
@@ -120,10 +128,13 @@ class Room:
         old = self.affiliates.get(jid)
         if entry.affiliation is not (Affiliation.NONE if old is None else old.affiliation):
             self.journal.note(jid)
+        if old is not None:
+            self.listed_bytes -= old.size(jid)
         if entry.affiliation is Affiliation.NONE:
             self.affiliates.pop(jid, None)
         else:
             self.affiliates[jid] = entry
+            self.listed_bytes += entry.size(jid)
         self._reserved = None
 
     # Who is told what.

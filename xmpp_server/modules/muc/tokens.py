@@ -18,7 +18,7 @@ from xmpp_server.modules.muc.effects import Changed, Invitation
 from xmpp_server.modules.muc.hooks import Entering, RoomDisco
 from xmpp_server.modules.muc.module import Muc
 from xmpp_server.modules.muc.open_room import OpenRoom
-from xmpp_server.modules.muc.power import AffiliationChange, apply_affiliations
+from xmpp_server.modules.muc.power import AffiliationChange, apply_affiliations, check_number
 from xmpp_server.modules.muc.roles import Affiliation, Privilege, has
 from xmpp_server.modules.muc.room import Room
 from xmpp_server.modules.muc.settings import RoomConfig
@@ -147,10 +147,10 @@ class Tokens:
             raise StanzaError(
                 Condition.NOT_AUTHORIZED, "This token has expired", app=("expired-token", TOKENS), echo=False
             )
-        if len(room.affiliates) >= room.limits.affiliations:
-            raise StanzaError(Condition.RESOURCE_CONSTRAINT, "This room knows too many people", echo=False)
+        change = AffiliationChange(entry.jid.bare, Affiliation.MEMBER)
+        check_number(room, (change,))
         self._use(room, tokens, token)
-        effects = apply_affiliations(room, (AffiliationChange(entry.jid.bare, Affiliation.MEMBER),), entry.jid)
+        effects = apply_affiliations(room, (change,), entry.jid)
         self._muc.emit(event.open, [one for one in effects if not isinstance(one, Invitation)])
         event.entry = replace(entry, password=room.config.password)
         return False
