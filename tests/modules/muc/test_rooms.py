@@ -123,6 +123,32 @@ def test_what_is_said_is_written_down_soon(settled: Coven) -> None:
     assert settled.world.run(documents.get(JID.parse(ROOM), HISTORY, "")) != first
 
 
+def test_subjects_are_written_down_soon_and_not_each(settled: Coven) -> None:
+    settled.world.passes(11)
+    documents = settled.world.storage.documents
+
+    def stored() -> bytes | None:
+        return settled.world.run(documents.get(JID.parse(ROOM), KIND, ""))
+
+    first = stored()
+    for number in range(3):
+        settled.client(CRONE).says(f"<message to='{ROOM}' type='groupchat'><subject>{number}</subject></message>")
+    assert stored() == first
+    settled.world.passes(11)
+    assert stored() != first
+    settled.asks(CRONE, "set", "<query xmlns='http://jabber.org/protocol/muc#owner'><destroy/></query>")
+    assert stored() is None
+
+
+def test_a_destroyed_room_with_a_new_subject_does_not_come_back(settled: Coven) -> None:
+    settled.client(CRONE).says(f"<message to='{ROOM}' type='groupchat'><subject>Spells</subject></message>")
+    settled.asks(CRONE, "set", "<query xmlns='http://jabber.org/protocol/muc#owner'><destroy/></query>")
+    settled.world.passes(30)
+    documents = settled.world.storage.documents
+    assert settled.world.run(documents.kinds(JID.parse(ROOM))) == []
+    assert settled.world.run(documents.all(JID.parse(SERVICE), INDEX)) == {}
+
+
 def test_temporary_rooms_are_nowhere_stored(settled: Coven) -> None:
     settled.configures(persistentroom="0")
     documents = settled.world.storage.documents

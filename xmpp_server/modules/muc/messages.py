@@ -152,7 +152,7 @@ class Messages:
             else:
                 element = stanza.element.find("subject", CLIENT)
                 room.subject = Subject("" if element is None else element.text, line)
-                self._rooms.save(room)
+                self._rooms.save_soon(room)
         self._muc.broadcast.deliver(written, room.everybody())
 
     # To one.

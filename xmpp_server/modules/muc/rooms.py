@@ -55,7 +55,7 @@ class Rooms:
         self._host = service.host
         self._documents = service.host.storage.documents
         self._open: dict[str, OpenRoom] = {}
-        #: Rooms that could not be written down; it is tried again with each sweep.
+        #: Rooms that were not, or could not be, written down; it is done with each sweep.
         self._unwritten: set[str] = set()
         #: Stored rooms, by localpart; None until read.
         self._index: dict[str, Entry] | None = None
@@ -208,6 +208,8 @@ class Rooms:
     def _emptied(self, open_: OpenRoom) -> None:
         if open_.empty_since is None:
             open_.empty_since = self._host.now()
+        if open_.room.localpart in self._unwritten:
+            self._save(open_.room)
         self._save_history(open_.room)
 
     # Keeping.
@@ -244,9 +246,10 @@ class Rooms:
             else:
                 self._save(open_.room)
 
-    def save(self, room: Room) -> Commit | None:
-        """Write a room down, if it is one to keep."""
-        return self._save(room)
+    def save_soon(self, room: Room) -> None:
+        """Write a room down with the next sweep: all of it, for a subject, would be much at the rate of messages."""
+        if room.config.persistent and not room.locked:
+            self._unwritten.add(room.localpart)
 
     def _forget(self, room: Room) -> Commit:
         if self._index is not None:
@@ -263,6 +266,7 @@ class Rooms:
 
     def save_histories(self) -> None:
         """Write down what was said, in all rooms."""
+        self._write_again()
         for one in self._open.values():
             self._save_history(one.room)
 
@@ -275,6 +279,7 @@ class Rooms:
             if not self._creators[room.creator]:
                 del self._creators[room.creator]
         room.history.unsaved = False
+        self._unwritten.discard(room.localpart)
         commit = None
         if self._index is not None and room.localpart in self._index:
             commit = self._forget(room)
@@ -301,7 +306,6 @@ class Rooms:
     def _sweep(self) -> None:
         """Write histories down, and let rooms sleep in which nobody is."""
         now = self._host.now()
-        self._write_again()
         self.save_histories()
         for localpart, one in list(self._open.items()):
             empty = None if localpart in self._unwritten else one.empty_since
