@@ -202,6 +202,21 @@ def test_who_may_make_rooms() -> None:
     assert condition(answer) == "resource-constraint"
 
 
+def test_the_people_of_one_server_make_only_so_many_rooms() -> None:
+    coven = Coven(make_world(MucConfig(domain=SERVICE, rooms_per_server=2)))
+    evil = coven.world.remote("evil.example")
+    for number in range(3):
+        room = f"room{number}@{SERVICE}"
+        evil.says(f"<presence from='user{number}@evil.example/x' to='{room}/nick'>{ENTRY}</presence>")
+    *_, last = evil.hears()
+    assert condition(last) == "resource-constraint"
+    assert len(coven.muc.rooms.open_rooms()) == 2
+    evil.says(f"<presence type='unavailable' from='user0@evil.example/x' to='room0@{SERVICE}/nick'/>")
+    evil.says(f"<presence from='user2@evil.example/x' to='room2@{SERVICE}/nick'>{ENTRY}</presence>")
+    assert evil.hears()[-1].name == "message"
+    coven.founded()  # others do
+
+
 def test_too_much_presence(coven: Coven) -> None:
     coven.founded()
     hag = coven.client(HAG)

@@ -42,6 +42,8 @@ class MucConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     #: The admins of the server own all rooms.
     admins_own_rooms: bool = True
     rooms_per_account: int = 200
+    #: That all the people of one other server have made.
+    rooms_per_server: int = 2000
     occupants: int = 5000
     presence_occupants: int = 1000
     affiliations: int = 10_000

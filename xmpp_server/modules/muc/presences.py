@@ -134,6 +134,8 @@ class Presences:
             raise StanzaError(Condition.NOT_ALLOWED, "You cannot make rooms here")
         if self._rooms.owned_by(sender.bare) >= config.rooms_per_account:
             raise StanzaError(Condition.RESOURCE_CONSTRAINT, "You have too many rooms")
+        if not local and self._rooms.owned_by(JID.parse(sender.domainpart)) >= config.rooms_per_server:
+            raise StanzaError(Condition.RESOURCE_CONSTRAINT, "The people of your server have too many rooms")
         nick_key(to.resourcepart or "")  # before there is a room that nobody could enter
         open_ = self._rooms.create(to.bare, self._muc.defaults, sender.bare)
         entering.found(open_.room, sender)

@@ -113,7 +113,9 @@ class Rooms:
             return
         self._index = {name: keeping.entries.decode(data) for name, data in index.items()}
         self._tombstones = {name: keeping.tombstones.decode(data) for name, data in graves.items()}
-        self._creators.update(JID.parse(entry.creator) for entry in self._index.values() if entry.creator)
+        for entry in self._index.values():
+            if entry.creator:
+                self._count(JID.parse(entry.creator), 1)
         if secret is None:
             secret = secrets.token_bytes(32)
             self._documents.put(service, SECRET, "", secret)
@@ -151,8 +153,14 @@ class Rooms:
     # Making and ending.
 
     def owned_by(self, creator: JID) -> int:
-        """Return how many rooms an account has made that are still there."""
+        """Return how many rooms an account, or all of a domain, have made that are still there."""
         return self._creators[creator]
+
+    def _count(self, creator: JID, change: int) -> None:
+        for who in {creator, JID.parse(creator.domainpart)}:
+            self._creators[who] += change
+            if not self._creators[who]:
+                del self._creators[who]
 
     def tombstone(self, localpart: str) -> Tombstone | None:
         """Return what is left of a room that was destroyed, for its time."""
@@ -164,7 +172,7 @@ class Rooms:
 
     def create(self, jid: JID, config: RoomConfig, creator: JID) -> OpenRoom:
         """Make a room, in memory; it is stored when its configuration says so."""
-        self._creators[creator] += 1
+        self._count(creator, 1)
         room = Room(jid, config, self._limits)
         self._unbury(room.localpart)
         open_ = self._opened(room.localpart, room)
@@ -275,9 +283,7 @@ class Rooms:
         if self._open.pop(room.localpart, None) is None:
             return None
         if room.creator is not None:
-            self._creators[room.creator] -= 1
-            if not self._creators[room.creator]:
-                del self._creators[room.creator]
+            self._count(room.creator, -1)
         room.history.unsaved = False
         self._unwritten.discard(room.localpart)
         commit = None
