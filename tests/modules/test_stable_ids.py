@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.modules.conftest import IM
+from tests.modules.conftest import IM, condition
 from tests.world import Client, World
 from xmpp_server.modules.stable_ids import StableIds
 from xmpp_server.xml.element import Element
@@ -31,6 +31,15 @@ def hears(world: World, juliet: Client, content: str, kind: str = "chat") -> Ele
     world.remote("example.net").says(f"<message from='a@example.net' to='{JULIET}' type='{kind}'>{content}</message>")
     [heard] = juliet.hears()
     return heard
+
+
+def test_nothing_grows_by_what_is_removed_from_it(world: World, juliet: Client) -> None:
+    forged = f"<stanza-id xmlns='{SID}' by='{JULIET}' id='x'/>"
+    grows = f"<y xmlns:p='urn:{'n' * 200}'>{'<p:a/>' * 2000}</y>"
+    peer = world.remote("example.net")
+    peer.says(f"<message from='a@example.net' to='{JULIET}' type='chat'><body>hi</body>{forged}{grows}</message>")
+    assert [condition(one) for one in peer.hears()] == ["policy-violation"]
+    assert not juliet.hears()
 
 
 def test_a_message_gets_an_id(world: World, juliet: Client) -> None:

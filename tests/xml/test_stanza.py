@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from xmpp_server.errors import StreamError
 from xmpp_server.jid import JID
 from xmpp_server.xml.element import Element
 from xmpp_server.xml.namespaces import CLIENT
@@ -55,6 +56,13 @@ def test_stamp_sets_from_alone(raw: bytes, wire: bytes) -> None:
     assert stanza.element.get("from") == str(ROMEO)
     assert parse(stanza.wire) == stanza.element
     assert stanza.raw == raw
+
+
+def test_stamp_refuses_what_grows_by_its_namespaces() -> None:
+    raw = b"<iq xmlns:p='urn:%b'>%%b</iq>" % (b"n" * 200)
+    assert len(stamped(raw % (b"<p:a/>" * 200)).wire) < 65_536
+    with pytest.raises(StreamError, match="policy-violation"):
+        stamped(raw % (b"<p:a/>" * 2000))
 
 
 def test_stamp_resolves_prefixes_of_the_header() -> None:

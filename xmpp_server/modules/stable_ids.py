@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from xmpp_server.core.host import Host
 from xmpp_server.core.module import Inbound, Module, Order, Xep
+from xmpp_server.errors import Condition, StanzaError
 from xmpp_server.im.offline import keeping
 from xmpp_server.jid import JID, JIDMalformed
 from xmpp_server.xml.element import Element
 from xmpp_server.xml.namespaces import SID
-from xmpp_server.xml.stanza import Stanza
+from xmpp_server.xml.stanza import Stanza, has_grown
 
 STANZA_ID = f"{SID} stanza-id"
 
@@ -39,10 +40,17 @@ class StableIds(Module):
 
 
 def strip_ids(stanza: Stanza, by: JID) -> Stanza:
-    """Return a copy without the ids that claim to be given by `by`, in whatever spelling (XEP-0359 §6)."""
+    """Return a copy without the ids that claim to be given by `by`, in whatever spelling (XEP-0359 §6).
+
+    Raises:
+        StanzaError: policy-violation; what is left is far longer, written anew.
+
+    """
     element = stanza.element.copy()
     element.children = [child for child in element.children if not _is_forged(child, by)]
     copy = Stanza.build(element, stanza.sender, stanza.to)
+    if has_grown(stanza.wire, copy.wire):
+        raise StanzaError(Condition.POLICY_VIOLATION, "Too many long namespaces", echo=False)
     copy.receipt = stanza.receipt
     return copy
 

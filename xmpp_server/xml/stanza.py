@@ -7,12 +7,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Protocol, Self
 
+from xmpp_server.errors import StreamCondition, StreamError
 from xmpp_server.jid import JID
 
 from .element import Element
 from .namespaces import CLIENT, CONTENT, STREAM
 from .parser import parse
 from .writer import serialize
+
+#: So many bytes a stanza may grow when its tree is written: what was a short prefix is a namespace then, in each
+#: element. What grows more is more than others take of us.
+MAX_GROWTH: Final = 65_536
 
 _ATTRIBUTE = re.compile(rb"""\s+([^\s=]+)\s*=\s*("[^"]*"|'[^']*')""")
 _NAME = re.compile(rb"<[^\s/>]+")
@@ -167,6 +172,10 @@ class Stanza:
 
         `prefix` is ` from='…'`, and ` xml:lang='…'` behind it for a stanza that has no xml:lang of its own
         (§8.1.5); both escaped. `lang` is that language again, for stanzas which cannot be patched bytewise.
+
+        Raises:
+            StreamError: policy-violation; written for any stream, it is far longer than what the peer has sent.
+
         """
         self.sender = sender
         self.to = to
@@ -189,7 +198,10 @@ class Stanza:
         top.attrs = attrs
         if top.ns in CONTENT:
             _rename(top, top.ns)
-        self.wire = serialize(top)
+        wire = serialize(top)
+        if has_grown(raw, wire):
+            raise StreamError(StreamCondition.POLICY_VIOLATION, "Too many long namespaces")
+        self.wire = wire
         self._element = top
 
     def accept(self, sender: JID, to: JID | None) -> None:
@@ -251,6 +263,11 @@ class Stanza:
             and not any(f"{prefix}:".encode() in self.raw for prefix in self.scope.prefixes)
             and _name(head) == self.name.encode()
         )
+
+
+def has_grown(before: bytes, after: bytes) -> bool:
+    """Tell whether what was written of a tree is much longer than what a peer had written (see `MAX_GROWTH`)."""
+    return len(after) - len(before) > MAX_GROWTH
 
 
 def start_tag_end(data: bytes | bytearray, start: int) -> int:

@@ -104,6 +104,12 @@ def test_long_ids_are_not_remembered(coven: Coven, hag: Client) -> None:
     assert not coven.open().relayed
 
 
+def test_nothing_grows_by_what_is_removed_from_it(coven: Coven, hag: Client) -> None:
+    say(hag, "hi", rest=f"<x xmlns='{MUC_USER}'/><y xmlns:p='urn:{'n' * 200}'>{'<p:a/>' * 2000}</y>")
+    assert condition(hag.hears()[0]) == "policy-violation"
+    assert not coven.client(CRONE).hears()
+
+
 def test_language_and_extensions_pass(coven: Coven, hag: Client) -> None:
     hag.says(
         f"<message to='{ROOM}' type='groupchat' xml:lang='cy'><body>S'mae</body>"

@@ -219,7 +219,12 @@ class Presences:
         return self._muc.host.router.route(Stanza.build(reply, stanza.to, stanza.sender))
 
     def _payload(self, stanza: Stanza, *, limited: bool = True) -> Payload:
-        inner = inner_of(stanza, NOT_IN_PRESENCE)
+        try:
+            inner = inner_of(stanza, NOT_IN_PRESENCE)
+        except StanzaError:
+            if limited:
+                raise
+            return NOTHING  # whatever it says, it goes
         if len(inner) > self._muc.config.presence_bytes:
             if limited:
                 raise StanzaError(Condition.POLICY_VIOLATION, "Your presence says too much")

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 
+from xmpp_server.errors import Condition, StanzaError
 from xmpp_server.jid import JID, JIDMalformed
 from xmpp_server.xml.element import Element
 from xmpp_server.xml.namespaces import CLIENT, DELAY, MUC, MUC_USER, OCCUPANT_ID, SID, STANZA_ERRORS
-from xmpp_server.xml.stanza import Stanza, start_tag_end
+from xmpp_server.xml.stanza import Stanza, has_grown, start_tag_end
 from xmpp_server.xml.writer import escape_attr, serialize
 
 _LANG = re.compile(rb"""\sxml:lang\s*=\s*("[^"]*"|'[^']*')""")
@@ -96,11 +97,18 @@ def inner_of(stanza: Stanza, without: Collection[str], claimed_by: JID | None = 
     """Return what stands between the tags of a stamped stanza, less some children.
 
     Those of `CLAIMED` go too, if they claim to be from `claimed_by`.
+
+    Raises:
+        StanzaError: policy-violation; what is left is far longer, written anew.
+
     """
     tags = stanza.children
     if any(tag in without for tag in tags) or (claimed_by and any(tag in CLAIMED for tag in tags)):
         kept = [child for child in stanza.element.elements() if not _is_left_out(child, without, claimed_by)]
-        return b"".join(serialize(child) for child in kept)
+        inner = b"".join(serialize(child) for child in kept)
+        if has_grown(stanza.wire, inner):
+            raise StanzaError(Condition.POLICY_VIOLATION, "Too many long namespaces", echo=False)
+        return inner
     wire = stanza.wire
     begin = start_tag_end(wire, 0)
     return b"" if wire[begin - 2 : begin] == b"/>" else wire[begin : wire.rindex(b"</")]
