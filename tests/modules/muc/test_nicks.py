@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from xmpp_server.errors import Condition, StanzaError
@@ -26,6 +28,17 @@ def test_none_at_all(nick: str) -> None:
     with pytest.raises(StanzaError) as caught:
         nick_key(nick)
     assert caught.value.condition is Condition.JID_MALFORMED
+
+
+def test_much_too_long_is_refused_before_it_is_prepared() -> None:
+    nick_key.cache_clear()
+    began = time.process_time()
+    for nick in ("a" + "\u0301\u0316" * 60_000, "x" * 200_000):
+        with pytest.raises(StanzaError) as caught:
+            nick_key(nick)
+        assert caught.value.condition is Condition.JID_MALFORMED
+    assert time.process_time() - began < 1
+    assert nick_key.cache_info().currsize == 0
 
 
 def test_too_long() -> None:

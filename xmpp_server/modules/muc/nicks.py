@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 from xmpp_server.errors import Condition, StanzaError
+from xmpp_server.jid import MAX_PART_BYTES
 from xmpp_server.precis import Profile
 
 _NICKNAME = Profile("NicknameCaseMapped")
@@ -15,9 +16,11 @@ def nick_key(nick: str) -> str:
     """Return what all nicknames that are the same have in common (RFC 8266 §2.4).
 
     Raises:
-        StanzaError: jid-malformed; it is no nickname, as one of spaces only.
+        StanzaError: jid-malformed; it is no nickname, as one of spaces only, or too long for an address.
 
     """
+    if len(nick) > MAX_PART_BYTES:  # before it is prepared, which takes time
+        raise StanzaError(Condition.JID_MALFORMED, "This is too long for a nickname", echo=False)
     try:
         return _NICKNAME.enforce(nick)
     except ValueError:  # UnicodeEncodeError
