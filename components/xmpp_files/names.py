@@ -9,6 +9,8 @@ from urllib.parse import quote
 #: Most file systems take 255 bytes; percent-encoding triples what is not ASCII, and links are read by people.
 MAX_BYTES = 180
 _EXTENSION_BYTES = 20
+#: Of a longer name only the beginning and the end are looked at: normalizing takes more than linear time.
+_LOOKED_AT = (900, 100)
 # Controls, separators of lines and paths, what reorders text, lone surrogates, private and unassigned characters.
 _BAD_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 _SPACES = re.compile(r"\s+")
@@ -20,6 +22,8 @@ def cleaned(filename: str) -> str:
     Names never become paths on our disk; this protects who downloads.
     """
     base = re.split(r"[/\\]", filename)[-1]
+    if len(base) > sum(_LOOKED_AT):
+        base = base[: _LOOKED_AT[0]] + base[-_LOOKED_AT[1] :]
     base = unicodedata.normalize("NFC", base)
     base = "".join(" " if character in "\t\n\r" else character for character in base)
     base = "".join(character for character in base if unicodedata.category(character) not in _BAD_CATEGORIES)

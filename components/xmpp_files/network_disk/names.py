@@ -22,6 +22,7 @@ def entry_name(text: str) -> str:
         DiskError: It cannot be the name of a file: nothing of what somebody typed is changed silently.
 
     """
+    text = text[: 4 * names.MAX_BYTES]  # what is longer is no name either, and normalizing takes more than linear time
     name = unicodedata.normalize("NFC", text).strip()
     if not name or name != names.cleaned(name):
         raise DiskError(

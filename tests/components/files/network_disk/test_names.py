@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -68,6 +70,13 @@ def test_every_name_that_is_taken_is_stable(text):
     assert names.entry_name(name) == name
     assert "/" not in name
     assert name not in (".", "..")
+
+
+def test_endless_names_take_no_time():
+    began = time.process_time()
+    with pytest.raises(DiskError):
+        names.entry_name("a" + "\u0301\u0316" * 60_000)
+    assert time.process_time() - began < 1
 
 
 def test_paths_are_made_of_names():
