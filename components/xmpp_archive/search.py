@@ -20,6 +20,10 @@ _ENTITIES = {"&quot;": '"', "&apos;": "'"}
 MOST_WORDS = 20
 #: No more of a word is compared in PostgreSQL.
 _LEXEME_CHARS = 100
+#: PostgreSQL takes no more than 1 MiB of words in one row; an error would hold up all that is to be archived.
+_MOST_BYTES = 500_000
+#: Words are normalized in pieces: for many accents on one letter it takes more than linear time.
+_PIECE_CHARS = 400
 
 
 def body_of(stanza: str) -> str:
@@ -109,7 +113,7 @@ class TsVector:
     def add(self, database: Connection, rows: Sequence[tuple[int, str, str]]) -> None:
         """Index bodies of entries that are new: owner, id, body."""
         add = "INSERT INTO texts VALUES ($1, $2, array_to_tsvector($3::text[])) ON CONFLICT DO NOTHING"
-        values = [(owner, ident, sorted({f"@{owner}", *_lexemes(body)})) for owner, ident, body in rows]
+        values = [(owner, ident, _indexed(owner, body)) for owner, ident, body in rows]
         if values:
             database.exec_driver_sql(add, values)
 
@@ -125,7 +129,24 @@ class TsVector:
         database.exec_driver_sql("DELETE FROM texts WHERE owner = $1 AND id = $2", (owner, ident))
 
 
+def _indexed(owner: int, body: str) -> list[str]:
+    """Return the words of a row, as many as it can hold; the archive is the first."""
+    words, size = {f"@{owner}"}, 0
+    for lexeme in _lexemes(body):
+        if lexeme not in words:
+            size += len(lexeme.encode())
+            if size > _MOST_BYTES:
+                break
+            words.add(lexeme)
+    return sorted(words)
+
+
 def _lexemes(body: str) -> list[str]:
     """Return words in small letters without accents."""
-    plain = "".join(one for one in unicodedata.normalize("NFKD", body) if not unicodedata.combining(one))
-    return [word[:_LEXEME_CHARS] for word in _LEXEME.findall(plain.casefold())]
+    found: list[str] = []
+    for word in body.split():
+        for at in range(0, len(word), _PIECE_CHARS):
+            piece = unicodedata.normalize("NFKD", word[at : at + _PIECE_CHARS])
+            plain = "".join(one for one in piece if not unicodedata.combining(one))
+            found += [lexeme[:_LEXEME_CHARS] for lexeme in _LEXEME.findall(plain.casefold())]
+    return found

@@ -84,6 +84,17 @@ async def test_what_is_gone_is_not_found(searched: Store) -> None:
     assert await found(searched, "again") == [5]
 
 
+async def test_no_body_holds_up_the_others(searched: Store) -> None:
+    """Words that grow when they are normalized: more than a row can hold; accents that take time to be put in order."""
+    grown = " ".join(f"{number:04x}" + "\u3316" * 16 for number in range(5000))
+    accents = "a" + "\u0301\u0316" * 60_000
+    began = time.process_time()
+    assert await searched.write([saying(20, grown), saying(21, accents), saying(22, "afterwards")]) == 3
+    assert time.process_time() - began < 5
+    assert await found(searched, "afterwards") == [22]
+    assert await found(searched, "0000" + "\u3316" * 16) == [20]
+
+
 def test_secrets_have_no_text() -> None:
     stanza = "<message xmlns='jabber:client'><encrypted xmlns='a'/><body>look elsewhere</body></message>"
     assert body_of(stanza) == ""
