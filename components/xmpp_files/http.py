@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import ssl
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
+import structlog
 from aiohttp import web
+from aiohttp.http import HttpProcessingError
 
 from components.xmpp_component.addresses import Doors
 from components.xmpp_files.download import Downloads
@@ -15,6 +18,8 @@ from components.xmpp_files.headers import answer, harden
 from components.xmpp_files.metrics import Metrics
 from components.xmpp_files.settings import HttpSettings
 from components.xmpp_files.upload import Uploads, leave_waiting
+
+log = structlog.get_logger(__name__)
 
 _READ_BYTES = 256 * 1024
 _LINGER_S = 5.0
@@ -45,6 +50,7 @@ class HttpServer:
         self._runner = web.AppRunner(
             application,
             access_log=None,
+            logger=_library_log(),
             handle_signals=False,
             shutdown_timeout=settings.stop_timeout_s,
             keepalive_timeout=settings.header_timeout_s,
@@ -106,6 +112,26 @@ class _Busy(asyncio.Protocol):
         """End it."""
         if isinstance(transport, asyncio.Transport):
             transport.abort()
+
+
+class _Damaged(logging.Filter):
+    """What strangers send that is no HTTP: a short line, not an error of ours with all that led to it."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Tell what is to be logged as it is."""
+        error = record.exc_info[1] if record.exc_info else None
+        if not isinstance(error, HttpProcessingError):
+            return True
+        log.info("request-damaged", reason=type(error).__name__)
+        return False
+
+
+def _library_log() -> logging.Logger:
+    """Return what aiohttp logs by, in this server alone."""
+    logger = logging.Logger("aiohttp.server", logging.WARNING)
+    logger.parent = logging.getLogger()
+    logger.addFilter(_Damaged())
+    return logger
 
 
 def is_https(url: str) -> bool:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import trustme
 from msgspec.structs import replace
+from structlog.testing import capture_logs
 
 from components.xmpp_files.http import is_https
 
@@ -81,3 +82,23 @@ class TestFew:
 
     async def test_clients_are_told_the_public_url(self, server):
         assert server.http.url == "https://upload.example.org/files"
+
+
+@pytest.mark.parametrize(
+    ("request_", "reason"),
+    [
+        (b"PUT /abcdefgh/x HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n", "Bad"),
+        (b"GET /abcdefgh/\xff HTTP/1.1\r\nHost: x\r\n\r\n", "InvalidURLError"),
+        (b"GET / HTTP/1.1\r\nHost: x\r\nX: " + b"x" * 100_000 + b"\r\n\r\n", "LineTooLong"),
+    ],
+)
+async def test_what_is_no_http_is_no_error_of_ours(server, caplog, request_, reason):
+    host, _, port = server.http.addresses[0].rpartition(":")
+    with capture_logs() as logs:
+        reader, writer = await asyncio.open_connection(host, int(port))
+        writer.write(request_)
+        async with asyncio.timeout(5):
+            assert b" 400 " in await reader.readline()
+        writer.close()
+    assert [(one["event"], one["reason"].startswith(reason)) for one in logs] == [("request-damaged", True)]
+    assert not caplog.records
