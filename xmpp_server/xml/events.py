@@ -16,8 +16,8 @@ from .stanza import Stanza
 class ScanLimits:
     """What one first-level element may take; more is a policy-violation (RFC 6120 §13.12).
 
-    `stanza_bytes` holds for the stream header, too; `elements` counts the stanza itself and all in it, `depth` the
-    levels including its own; `attributes` is for each element.
+    `stanza_bytes` holds for the stream header, too, if it is less than `scanner.HEADER_BYTES`; `elements` counts the
+    stanza itself and all in it, `depth` the levels including its own; `attributes` is for each element.
     """
 
     stanza_bytes: int = 262_144

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NoReturn
+from typing import Final, NoReturn
 from xml.parsers.expat import ExpatError, ParserCreate, XMLParserType, errors
 
 from xmpp_server.errors import StreamCondition, StreamError
@@ -15,6 +15,10 @@ from .namespaces import CONTENT, STREAM
 from .parser import attribute_keys
 from .stanza import STANDARD_SCOPE, Scope
 from .writer import escape_attr
+
+#: Longer namespaces are refused: expat writes them out in each name of an element or attribute, and so does `writer`
+#: where a short prefix stood. What fits into a stanza could fill the memory.
+NAMESPACE_CHARS: Final = 256
 
 _STREAM_TAG = f"{STREAM} stream"
 _ROOT_NAME = re.compile(rb"<([^\s/>?!]+)[^<]*\Z")
@@ -57,6 +61,7 @@ class ContentParser:
         #: Bytes fed since the parser was made, as expat's index counts them.
         self.fed = len(head)
         _watch_content(self.expat, self.log, limits)
+        self.expat.StartNamespaceDeclHandler = _check_namespace
         _refuse_restricted(self.expat)
 
     @property
@@ -167,6 +172,7 @@ class _HeaderParser:
             raise stream_error(error, data, expat.ErrorByteIndex) from None
 
     def _declare(self, prefix: str | None, uri: str | None) -> None:
+        _check_namespace(prefix, uri)
         if prefix is None:
             self._default_ns = uri or ""
         elif prefix != "xml":
@@ -227,6 +233,11 @@ def _refuse_restricted(expat: XMLParserType) -> None:
 
 def _restricted(*_: object) -> NoReturn:
     raise StreamError(StreamCondition.RESTRICTED_XML)
+
+
+def _check_namespace(_prefix: str | None, uri: str | None) -> None:
+    if uri is not None and len(uri) > NAMESPACE_CHARS:
+        _refuse_excess("characters in a namespace")
 
 
 def _check_declaration(version: str, encoding: str | None, _standalone: int) -> None:

@@ -23,6 +23,8 @@ __all__ = ["Event", "ParserPool", "ScanLimits", "Scanner", "StreamFooter", "Stre
 
 #: So often the bytes of the stanza limit may be scanned again, because a ">" did not end a token.
 MAX_RESCANS: Final = 16
+#: A stream header has at most so many bytes: all that follows is parsed with what it declares.
+HEADER_BYTES: Final = 10_000
 #: So many bytes may be parsed in vain, in the hope that they are one whole element.
 MAX_SINGLE_BYTES: Final = 4_096
 
@@ -314,7 +316,7 @@ class Scanner:
         _check_encoding(self._buffer)
         while not self._is_open:
             cut = self._buffer.find(b">", self._searched) + 1
-            if (cut or len(self._buffer)) > self._limits.stanza_bytes:
+            if (cut or len(self._buffer)) > min(HEADER_BYTES, self._limits.stanza_bytes):
                 raise _too_large()
             self._searched = cut or len(self._buffer)
             if not cut:
