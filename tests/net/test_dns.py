@@ -116,8 +116,9 @@ async def test_dns_that_lies(names, resolver, kind, address):
         await resolver.addresses("x.example")
 
 
-async def test_mapped_addresses_do_not_get_around_the_list(names, resolver):
-    names.records["x.example", "AAAA"] = ["::ffff:169.254.169.254"]
+@pytest.mark.parametrize("address", ["::ffff:169.254.169.254", "64:ff9b::169.254.169.254", "2002:a9fe:a9fe::1"])
+async def test_ipv4_addresses_inside_others_do_not_get_around_the_list(names, resolver, address):
+    names.records["x.example", "AAAA"] = [address]
     with pytest.raises(NoServerError):
         await resolver.addresses("x.example")
 

@@ -46,6 +46,12 @@ async def test_the_cache_is_bounded(asking, monkeypatch):
     assert len(asking._cache) == 10
 
 
+async def test_answers_are_bounded(names, asking):
+    """Else a domain with many names could fill the memory, and those who order the records take time."""
+    names.records["x.example", "A"] = [f"192.0.2.{number}" for number in range(60)]
+    assert len(await address(asking)) == lookup.RECORDS
+
+
 @pytest.mark.parametrize(("validated", "validates", "secure"), [(1, 1, True), (1, 0, False), (0, 1, False)])
 async def test_dnssec_is_a_matter_of_both_sides(names, validated, validates, secure):
     """RFC 6840 §5.8: the bit is asked for, and believed, only where the operator says so."""

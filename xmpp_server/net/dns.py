@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import TypeAlias
 
 import dns.rdtypes.ANY.TLSA
@@ -25,6 +25,7 @@ ADDRESSES = 8
 Network: TypeAlias = IPv4Network | IPv6Network
 
 _NOWHERE = "."
+_NAT64 = IPv6Network("64:ff9b::/96")
 #: Nobody's server is there: the cloud's metadata service is, or this network's broadcast.
 NEVER: tuple[Network, ...] = tuple(
     ip_network(text) for text in ("0.0.0.0/8", "169.254.0.0/16", "224.0.0.0/3", "::/128", "fe80::/10", "ff00::/8")
@@ -195,8 +196,7 @@ class Resolver:
 
     def _denied(self, text: str) -> bool:
         address = ip_address(text)
-        mapped = getattr(address, "ipv4_mapped", None)
-        return any((mapped or address) in network for network in self._deny)
+        return any(form in network for form in (address, *_inside(address)) for network in self._deny)
 
     async def _services(self, name: str, *, direct_tls: bool) -> list[Srv]:
         answer = await self._lookup.ask(name, "SRV")
@@ -251,6 +251,17 @@ def is_address(host: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def _inside(address: IPv4Address | IPv6Address) -> Iterator[IPv4Address]:
+    """Return the IPv4 address that packets to an IPv6 address get to: mapped, by 6to4, by NAT64 (RFC 6052 §2.1)."""
+    if isinstance(address, IPv6Address):
+        if address.ipv4_mapped:
+            yield address.ipv4_mapped
+        if address.sixtofour:
+            yield address.sixtofour
+        if address in _NAT64:
+            yield IPv4Address(int(address) & 0xFFFFFFFF)
 
 
 def _is_local(host: str) -> bool:

@@ -6,6 +6,7 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 import dns.asyncresolver
 import dns.exception
@@ -22,7 +23,9 @@ LOOKUP_S = 8.0
 KEEP_S = (5.0, 3600.0)
 #: How long "there is no such record" is kept.
 KEEP_NOTHING_S = 60.0
-CACHED_NAMES = 10_000
+#: Of one name so many records are looked at: an answer may have thousands, and a hostile domain any number of names.
+RECORDS = 16
+CACHED_NAMES = 5_000
 LOOKUPS_AT_ONCE = 200
 #: What fits into a datagram on every path; longer answers come over TCP.
 _DATAGRAM_BYTES = 1232
@@ -95,7 +98,7 @@ class Lookup:
         ttl_s = min(max(float(answer.rrset.ttl), KEEP_S[0]), KEEP_S[1])
         secure = self._validated and bool(answer.response.flags & dns.flags.AD)
         canonical = answer.canonical_name.to_text(omit_final_dot=True).lower()
-        return ttl_s, Answer(tuple(answer.rrset), secure, canonical)
+        return ttl_s, Answer(tuple(islice(answer.rrset, RECORDS)), secure, canonical)
 
     def _system(self) -> dns.asyncresolver.Resolver:
         """Return dnspython's resolver; it reads /etc/resolv.conf, so it is made when it is needed."""
