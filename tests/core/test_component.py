@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import pytest
 
 from tests.modules.conftest import condition
 from tests.plugged import Plugged, plug
-from tests.world import World
+from tests.world import RecordingTransport, World
 from xmpp_server.core.component_limits import ComponentLimits
-from xmpp_server.errors import StreamCondition, StreamError
+from xmpp_server.errors import StanzaError, StreamCondition, StreamError
 from xmpp_server.im.delivery import Delivery
+from xmpp_server.jid import JID
 from xmpp_server.modules.stream_management import StreamManagementModule
+from xmpp_server.stanzas import iq as iqs
+from xmpp_server.stanzas.iq import IqType
+from xmpp_server.xml.element import Element
 
 FILES, PROXY = "files.example.org", "proxy.example.org"
+PING = Element("ping", "urn:xmpp:ping")
 LIMITS = ComponentLimits(
     connections=3, queued_stanzas=3, queued_bytes=1000, away_s=30, open_requests=3, answer_s=60, stalled_s=10
 )
@@ -281,6 +288,27 @@ class TestRequests:
         self.ask(world, count=4)
         assert condition(world.clients["romeo@example.org/home"].hears()[0]) == "resource-constraint"
         assert len(line.hears()) == 3
+
+    def test_nobody_has_all_of_them(self, world: World) -> None:
+        """One who asks what is never answered is not in the way of the others; nor is one server's people."""
+        component = plug(world, FILES, limits=ComponentLimits(open_requests=80)).component
+        component.attach(FILES, RecordingTransport())
+
+        def asks(who: str, times: int) -> int:
+            before = component.open_requests
+            for number in range(times):
+                ping = iqs.request(IqType.GET, JID.parse(who.format(number)), JID.parse(FILES), f"{number}", PING)
+                with contextlib.suppress(StanzaError):
+                    component.route(ping)
+            return component.open_requests - before
+
+        assert asks("romeo@example.org/home", 30) == 20
+        assert asks("u{}@evil.test/x", 30) == 20
+        assert asks("juliet@example.org/home", 5) == 5
+        assert asks("example.org", 40) == 35, "a host asks for all its accounts"
+        world.passes(121)
+        assert (component.open_requests, component._shares) == (0, {})
+        assert asks("romeo@example.org/home", 30) == 20
 
     def test_a_request_needs_an_id(self, world: World, files: Plugged) -> None:
         files.connects()

@@ -8,9 +8,9 @@ connection that has asked.
 
 from __future__ import annotations
 
-from collections import OrderedDict, deque
+from collections import Counter, OrderedDict, deque
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import structlog
 
@@ -38,8 +38,23 @@ _TICK_S = 1.0
 #: How many requests of a component are remembered, to bring the answers to the connection that asked.
 _ASKED = 10_000
 
+#: One sender, or all of another server, have at most such a part of the requests that may be open, or so many.
+SHARES = 4
+LEAST_SHARE = 10
+
 #: Who asked whom with which id.
 Request: TypeAlias = tuple[JID, JID, str]
+
+
+class _Open(NamedTuple):
+    """A request that the component has in hands."""
+
+    #: The connection that it got it on.
+    line: Line
+    #: Until when it may answer.
+    deadline: float
+    #: Whom it counts for, or empty.
+    share: str
 
 
 class Component:
@@ -70,8 +85,10 @@ class Component:
         self._expected_until = 0.0
         self._queue: deque[Stanza] = deque()
         self._queued_bytes = 0
-        #: Requests that the component has in hands: by which connection it got them, and until when it may answer.
-        self._open: dict[Request, tuple[Line, float]] = {}
+        #: Requests that the component has in hands.
+        self._open: dict[Request, _Open] = {}
+        #: How many of them are of each sender, or other server.
+        self._shares: Counter[str] = Counter()
         #: Requests of the component, while it has several connections.
         self._asked: OrderedDict[Request, Line] = OrderedDict()
         self._ticking = False
@@ -143,9 +160,8 @@ class Component:
         self._asked = OrderedDict((request, by) for request, by in self._asked.items() if by is not line)
         if not self.lines:
             self.expect()
-        lost = [request for request, (by, _) in self._open.items() if by is line]
-        for request in lost:
-            del self._open[request]
+        for request in [request for request, open_ in self._open.items() if open_.line is line]:
+            self._close(request)
             self._answer_for(request)
 
     # What the component sends.
@@ -179,7 +195,7 @@ class Component:
                 if len(self._asked) > _ASKED:
                     self._asked.popitem(last=False)
             return True
-        if iq.type not in _ANSWERS or self._open.pop((to, sender, iq.id or ""), None) is not None:
+        if iq.type not in _ANSWERS or self._close((to, sender, iq.id or "")):
             return True
         log.debug("stray-answer", component=str(self.jid), to=to)
         return False
@@ -212,14 +228,35 @@ class Component:
     def _note_open(self, line: Line, stanza: Stanza) -> None:
         if not stanza.id:
             raise StanzaError(Condition.BAD_REQUEST, "An IQ needs an id")
-        if len(self._open) >= self.limits.open_requests:
-            raise StanzaError(Condition.RESOURCE_CONSTRAINT, "Too many requests are open")
         assert stanza.to is not None  # noqa: S101 - stamped
         assert stanza.sender is not None  # noqa: S101 - stamped
         request = (stanza.sender, stanza.to, stanza.id)
-        self._open.pop(request, None)  # the order is by time
-        self._open[request] = line, self._runtime.now() + self.limits.answer_s
+        self._close(request)  # the order is by time
+        most = self.limits.open_requests
+        share = self._share(stanza.sender)
+        if len(self._open) >= most or (share and self._shares[share] >= max(LEAST_SHARE, most // SHARES)):
+            raise StanzaError(Condition.RESOURCE_CONSTRAINT, "Too many requests are open")
+        self._open[request] = _Open(line, self._runtime.now() + self.limits.answer_s, share)
+        if share:
+            self._shares[share] += 1
         self._tick_on()
+
+    def _share(self, sender: JID) -> str:
+        """Return whom a request counts for: an account, or another server; a host of ours asks for all its accounts."""
+        if sender.domainpart not in self.router.routes:
+            return sender.domainpart
+        return sender.bare if sender.localpart is not None else ""
+
+    def _close(self, request: Request) -> bool:
+        """Forget a request that is answered; false if it was not open."""
+        open_ = self._open.pop(request, None)
+        if open_ is None:
+            return False
+        if open_.share:
+            self._shares[open_.share] -= 1
+            if not self._shares[open_.share]:
+                del self._shares[open_.share]
+        return True
 
     def _refuse_for(self, line: Line) -> None:
         """The component does not read: its senders hear of it, and in the end it is cut off."""
@@ -287,14 +324,14 @@ class Component:
         self._ticking = False
         now = self._runtime.now()
         late = []
-        for request, (_, deadline) in self._open.items():
-            if deadline > now:
+        for request, open_ in self._open.items():
+            if open_.deadline > now:
                 break
             late.append(request)
         if late:
             log.warning("component-silent", component=str(self.jid), requests=len(late))
         for request in late:
-            if self._open.pop(request, None) is not None:
+            if self._close(request):
                 self._answer_for(request)
         if not self.is_expected:
             self._expire_queue()
