@@ -19,6 +19,9 @@ from components.xmpp_archive.tombstone import Retraction
 _MESSAGE = f"{{{CLIENT}}}message"
 _STANZA_ID = f"{{{SID}}}stanza-id"
 _LONGEST_ID = 255
+#: A message of more bytes could not be handed out again: the server takes half a megabyte from a component at once. One
+#: that comes as a quarter may grow where the server has to write it anew.
+_MOST_BYTES = 400_000
 _QUOTES = {"&quot;": '"', "&apos;": "'"}
 _ID = re.compile(r"[0-9a-f]{12}")
 _TYPE = re.compile(r"<message (?:[a-z:]+=(?:'[^'<]*'|\"[^\"<]*\") )*?type=['\"]([a-z]+)['\"]")
@@ -82,6 +85,8 @@ def _entry(element: ET.Element, rules: Rules) -> Entry | None:
     if not owner or not contact or not 0 < len(ident) <= _LONGEST_ID:
         raise BadEntryError("id, owner and with must be there")
     stanza = element.text or ""
+    if len(stanza) > _MOST_BYTES // 4 and len(stanza.encode()) > _MOST_BYTES:
+        raise BadEntryError("too large to be handed out again")
     room = element.get("room") == "true"
     if _is_plain(stanza, owner, ident, room):
         in_roster = element.get("roster") == "true"

@@ -50,6 +50,7 @@ def test_entries_and_erasures() -> None:
         entry("<presence xmlns='jabber:client'/>"),
         entry("<message><body>no namespace</body></message>"),
         entry(""),
+        entry(message(f"<body>{'é' * 200_000}</body>")),
         entry(message("<body>a</body>"), number="yesterday"),
         entry(message("<body>a</body>"), number="0" * 256),
         f"<entry id='{ident(1)}' owner='{OWNER}'>{escape(message('<body>a</body>'))}</entry>",
