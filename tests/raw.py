@@ -51,10 +51,11 @@ class RawClient:
         self.handled = 0
 
     @classmethod
-    async def connect(cls, address: Address, *, tls: bool = False) -> RawClient:
-        """Open a connection and send nothing."""
+    async def connect(cls, address: Address, *, tls: bool = False, source: str = "") -> RawClient:
+        """Open a connection, from an address of this machine if one is named, and send nothing."""
         context = trusting() if tls else None
-        reader, writer = await asyncio.open_connection(*address, ssl=context, limit=1 << 22)
+        local = (source, 0) if source else None
+        reader, writer = await asyncio.open_connection(*address, ssl=context, limit=1 << 22, local_addr=local)
         return cls(reader, writer)
 
     @classmethod

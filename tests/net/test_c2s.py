@@ -154,6 +154,24 @@ async def test_those_who_keep_failing_wait_but_the_owner_is_not_locked_out(tmp_p
         assert max(took[:2]) < 0.2 <= min(took[2:])
 
 
+async def test_only_who_names_an_account_has_guessed(tmp_path: Path) -> None:
+    """Clients try one mechanism after the other, and some offer what this connection has not."""
+    auth = Auth(backoff_after=1, backoff_s=5.0, backoff_max_s=5.0)
+    first = base64.b64encode(b"p=tls-unique,,n=romeo,r=4687834954").decode()
+    async with (
+        running(settings(tmp_path, auth=auth), "romeo") as server,
+        await RawClient.connect(door(server, "c2s_tls"), tls=True, source="127.0.0.2") as client,
+    ):
+        await client.open()
+        for mechanism in ("X-UNKNOWN", "SCRAM-SHA-1-PLUS", "SCRAM-SHA-256-PLUS"):
+            client.send(f"<auth xmlns='{SASL_NS}' mechanism='{mechanism}'>{first}</auth>")
+            assert (await client.read()).tag == FAILURE
+        start = asyncio.get_running_loop().time()
+        client.send(plain("romeo"))
+        assert (await client.read()).tag == SASL + "success"
+        assert asyncio.get_running_loop().time() - start < 2
+
+
 async def test_anonymous_where_it_is_allowed(tmp_path: Path) -> None:
     config = settings(tmp_path, auth=Auth(anonymous=("localhost",)))
     async with running(config) as server, await RawClient.connect(door(server, "c2s_tls"), tls=True) as client:

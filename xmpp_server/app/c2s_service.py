@@ -193,9 +193,10 @@ class ClientService:
     def failed(self, username: str | None, condition: str, client: Client) -> None:
         """Note a failure."""
         self._counters.login_failures += 1
-        now = self.runtime.now()
-        for key in backoff_keys(client.peer, f"{username}@{client.domain}" if username and client.domain else ""):
-            self._backoff.fail(key, now)
+        if username is not None:  # else the client was refused before it could guess a password
+            now = self.runtime.now()
+            for key in backoff_keys(client.peer, f"{username}@{client.domain}"):
+                self._backoff.fail(key, now)
         log.info("authentication-failed", username=username, condition=condition, peer=client.peer)
 
     async def register(self, domain: str, iq: Stanza, client: Client) -> Element | None:
