@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import socket
 import ssl
@@ -58,6 +59,15 @@ class Door:
     async def stream(self) -> Stream:
         async with asyncio.timeout(TIMEOUT_S):
             return await self.streams.get()
+
+    async def shut(self) -> None:
+        """Let go of everybody, those who have just come as well."""
+        for _ in range(5):  # turns of the loop that it takes to accept a connection
+            await asyncio.sleep(0)
+        for writer in self.writers:
+            writer.transport.abort()
+            with contextlib.suppress(OSError):
+                await writer.wait_closed()
 
     async def accepted(self) -> Stream:
         """A connection after its handshake."""
@@ -133,6 +143,7 @@ async def door(
         address = f"localhost:{server.sockets[0].getsockname()[1]}"
     yield door, address
     server.close()
+    await door.shut()
     await server.wait_closed()
 
 
@@ -333,4 +344,5 @@ async def test_a_certificate_of_another_name_is_refused(
     assert door.streams.empty()
     await link.stop()
     server.close()
+    await door.shut()
     await server.wait_closed()
