@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import trustme
+
+#: ejabberd sets a timer for the end of a certificate, which must not be centuries away.
+_VALID = timedelta(days=30)
 
 
 def make_authority(path: Path) -> trustme.CA:
@@ -16,7 +20,8 @@ def make_authority(path: Path) -> trustme.CA:
 
 def write_certificate(folder: Path, domain: str, authority: trustme.CA | None = None) -> tuple[Path, Path]:
     """Write certificate and key as PEM files, by an authority that nobody knows unless one is given; return paths."""
-    pair = (authority or trustme.CA(key_type=trustme.KeyType.ECDSA)).issue_cert(domain, key_type=trustme.KeyType.ECDSA)
+    signer = authority or trustme.CA(key_type=trustme.KeyType.ECDSA)
+    pair = signer.issue_cert(domain, not_after=datetime.now(UTC) + _VALID, key_type=trustme.KeyType.ECDSA)
     certificate_path, key_path = folder / f"{domain}.pem", folder / f"{domain}.key"
     pair.cert_chain_pems[0].write_to_path(certificate_path)
     pair.private_key_pem.write_to_path(key_path)
