@@ -7,11 +7,12 @@ import pytest
 from tests.xml.test_scanner import HEADER, condition, scan
 from xmpp_server.errors import StreamCondition, StreamError
 from xmpp_server.xml.events import ScanLimits
-from xmpp_server.xml.expat import NAMESPACE_CHARS
+from xmpp_server.xml.expat import NAME_CHARS, NAMESPACE_CHARS
 from xmpp_server.xml.scanner import HEADER_BYTES
 from xmpp_server.xml.stanza import Stanza
 
 LONGEST = "urn:" + "n" * (NAMESPACE_CHARS - 4)
+LONG = "n" * 2 * NAME_CHARS
 PLACES = [
     "<message xmlns:x='{}'><x:a/></message>",
     "<message><body xmlns='{}'/></message>",
@@ -21,9 +22,9 @@ PLACES = [
 
 
 @pytest.mark.parametrize("place", PLACES)
-def test_the_longest_namespace(place: str) -> None:
+def test_namespaces_of_stanzas(place: str) -> None:
     assert isinstance(scan(HEADER + place.format(LONGEST).encode())[1], Stanza)
-    assert condition(HEADER + place.format(LONGEST + "n").encode()) is StreamCondition.POLICY_VIOLATION
+    assert condition(HEADER + place.format(LONG).encode()) is StreamCondition.POLICY_VIOLATION
 
 
 @pytest.mark.parametrize("declaration", ["xmlns:x='{}'", "xmlns='{}'"])

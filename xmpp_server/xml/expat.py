@@ -16,8 +16,10 @@ from .parser import attribute_keys
 from .stanza import STANDARD_SCOPE, Scope
 from .writer import escape_attr
 
-#: Longer namespaces are refused: expat writes them out in each name of an element or attribute, and so does `writer`
-#: where a short prefix stood. What fits into a stanza could fill the memory.
+#: Expat writes a namespace out in each name of an element or attribute where a short prefix stood: what fits into a
+#: stanza could fill the memory. So long is a name with its namespace, twice as long are those of all attributes of one
+#: element; and a namespace that a stream header puts in force.
+NAME_CHARS: Final = 1024
 NAMESPACE_CHARS: Final = 256
 
 _STREAM_TAG = f"{STREAM} stream"
@@ -61,7 +63,6 @@ class ContentParser:
         #: Bytes fed since the parser was made, as expat's index counts them.
         self.fed = len(head)
         _watch_content(self.expat, self.log, limits)
-        self.expat.StartNamespaceDeclHandler = _check_namespace
         _refuse_restricted(self.expat)
 
     @property
@@ -102,6 +103,8 @@ def _watch_content(expat: XMLParserType, log: list[Entry], limits: ScanLimits) -
             deeper = 0
             top = name
             top_attrs = attrs
+        if len(name) > NAME_CHARS or (attrs and len("".join(attrs)) > 2 * NAME_CHARS):
+            _refuse_excess("characters in names")
         if len(attrs) > max_attributes:
             _refuse_excess("attributes")
 
@@ -172,7 +175,8 @@ class _HeaderParser:
             raise stream_error(error, data, expat.ErrorByteIndex) from None
 
     def _declare(self, prefix: str | None, uri: str | None) -> None:
-        _check_namespace(prefix, uri)
+        if uri is not None and len(uri) > NAMESPACE_CHARS:
+            _refuse_excess("characters in a namespace")
         if prefix is None:
             self._default_ns = uri or ""
         elif prefix != "xml":
@@ -233,11 +237,6 @@ def _refuse_restricted(expat: XMLParserType) -> None:
 
 def _restricted(*_: object) -> NoReturn:
     raise StreamError(StreamCondition.RESTRICTED_XML)
-
-
-def _check_namespace(_prefix: str | None, uri: str | None) -> None:
-    if uri is not None and len(uri) > NAMESPACE_CHARS:
-        _refuse_excess("characters in a namespace")
 
 
 def _check_declaration(version: str, encoding: str | None, _standalone: int) -> None:
