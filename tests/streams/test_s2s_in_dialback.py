@@ -93,6 +93,17 @@ def test_pairs_that_cannot_be_proven_do_not_cost_the_others_their_stream():
     driver.assert_ended(StreamCondition.POLICY_VIOLATION)
 
 
+def test_what_a_certificate_has_proven_is_not_looked_at_again():
+    """To verify signatures takes time, and claims cost the peer nothing."""
+    looked = []
+    driver = Inbound(certificate=lambda domain: not looked.append(domain))
+    driver.secure()
+    driver.send(auth(PEER), header())
+    looked.clear()
+    assert driver.send(result(PEER, OTHER)) == f"<db:result from='{OTHER}' to='{PEER}' type='valid'/>".encode()
+    assert looked == []
+
+
 def test_a_certificate_for_several_domains_spares_dialback():
     driver = certified(PEER, FOREIGN)
     driver.secure()

@@ -15,6 +15,9 @@ from xmpp_server.streams.stream import Events
 
 log = structlog.get_logger()
 
+#: What a claim to be a domain takes from a peer's allowance: signatures, connections, tasks are more work than stanzas.
+CLAIM_STANZAS = 10
+
 
 class Incoming(Link):
     """A link on which the peer proves its domains."""
@@ -87,8 +90,10 @@ class Incoming(Link):
         elif isinstance(event, JudgeRequest):
             self._runtime.spawn(self._answer(event), "s2s-judge")
         elif isinstance(event, DialbackRequest):
+            self._uncounted += CLAIM_STANZAS
             self._runtime.spawn(self._verify(event), "s2s-verify")
         elif isinstance(event, Proven):
+            self._uncounted += CLAIM_STANZAS
             self.method = event.method
             self._share_allowance(event.domain)
             self._watch_deadline()

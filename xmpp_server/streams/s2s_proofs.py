@@ -63,6 +63,8 @@ class Proofs:
 
     def certificate_proves(self, domain: str) -> bool:
         """Tell whether the certificate proves a domain, as far as it was judged."""
+        if domain in self.certified:
+            return True
         return self._judged.get(domain, False) if self._proves is None else self._proves(domain)
 
     def has_to_judge(self, domain: str) -> bool:
