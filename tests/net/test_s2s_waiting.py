@@ -12,13 +12,13 @@ import trustme
 
 from tests import federation
 from tests.net.conftest import settle
-from tests.net.test_s2s import A, B, TarPit, bounce, bounced, chat, lonely, pair
+from tests.net.test_s2s import A, B, TarPit, bounce, bounced, chat, lonely, pair, silent
 from tests.raw import CLIENT as CLIENT_TAG
 from tests.raw import SM, RawClient
 from xmpp_server.app.server import Server
 from xmpp_server.app.settings import S2S
 from xmpp_server.jid import JID
-from xmpp_server.net import s2s, s2s_acknowledgement, s2s_lane
+from xmpp_server.net import s2s, s2s_acknowledgement, s2s_crowd, s2s_lane
 from xmpp_server.net.connection import Connection
 from xmpp_server.net.s2s_acknowledgement import Acknowledgements
 from xmpp_server.net.s2s_link import Link
@@ -63,15 +63,41 @@ async def test_there_is_an_end_to_how_many_servers_are_connected_to(
 ) -> None:
     monkeypatch.setattr(s2s, "LANES", 2)
     monkeypatch.setattr(s2s_lane, "CONNECT_S", 1.0)
-
-    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Say nothing."""
-
     async with TarPit(silent) as address, lonely(tmp_path, **dict.fromkeys("bcd", address)) as (_, romeo):
         for name in "bcd":
             romeo.send(f"<message to='{name}.test' id='{name}'><body>?</body></message>")
         assert await bounced(romeo, "d") == "resource-constraint"
         assert [await bounced(romeo, id_) for id_ in "bc"] == ["remote-server-timeout"] * 2
+
+
+async def test_what_waits_for_all_servers_together_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(s2s, "WAITING_BYTES", 1000)
+    monkeypatch.setattr(s2s_lane, "CONNECT_S", 0.5)
+    async with TarPit(silent) as address, lonely(tmp_path, **dict.fromkeys("bcd", address)) as (server, romeo):
+        for name in "bcd":
+            romeo.send(f"<message to='{name}.test' id='{name}'><body>{'x' * 400}</body></message>")
+        assert await bounced(romeo, "d") == "resource-constraint"
+        assert [await bounced(romeo, id_) for id_ in "bc"] == ["remote-server-timeout"] * 2
+        assert server.federating is not None
+        assert server.federating.federation._waiting_bytes == 0
+
+
+async def test_many_servers_of_one_domain_are_in_nobody_elses_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever has a domain has as many as they like below it, and can have us call all of them."""
+    monkeypatch.setattr(s2s_crowd, "AT_ONCE", 2)
+    monkeypatch.setattr(s2s_crowd, "WAITING", 1)
+    monkeypatch.setattr(s2s_lane, "CONNECT_S", 1.0)
+    evil = [f"{name}.evil" for name in "abcd"]
+    pit = TarPit(silent)
+    async with pit as address, lonely(tmp_path, good="127.0.0.1:1", **dict.fromkeys(evil, address)) as (_, romeo):
+        for name in "abcd":
+            romeo.send(f"<message to='{name}.evil.test' id='{name}'><body>?</body></message>")
+        assert await bounced(romeo, "d") == "resource-constraint"
+        assert await bounce(romeo, "good.test", 0.5) == "remote-server-timeout"
+        assert [await bounced(romeo, id_) for id_ in "abc"] == ["remote-server-timeout"] * 3
+        assert pit.connections <= 2
 
 
 @dataclass

@@ -21,6 +21,7 @@ from xmpp_server.net.dns import is_address, to_ascii
 from xmpp_server.net.runtime import LoopRuntime
 from xmpp_server.net.s2s_acknowledgement import let_go
 from xmpp_server.net.s2s_connect import Connector, Reach
+from xmpp_server.net.s2s_crowd import Crowds
 from xmpp_server.net.s2s_incoming import Incoming
 from xmpp_server.net.s2s_lane import Lane
 from xmpp_server.net.s2s_link import Link
@@ -39,6 +40,8 @@ log = structlog.get_logger()
 
 #: Pairs of domains that are remembered. Past them those with neither link nor queue are forgotten, the oldest first.
 LANES = 10_000
+#: What waits for all links that are being made.
+WAITING_BYTES = 64 << 20
 #: After a link was lost, until we look whether the people who were available there still are.
 GRACE_S = 30.0
 #: So many presences end in one turn of the event loop.
@@ -64,6 +67,8 @@ class Federation:
         self._connector = Connector(self, reach)
         self._sharing = Sharing(self, self._connector)
         self._verifications = Verifications(self, self._connector)
+        self._crowds = Crowds()
+        self._waiting_bytes = 0
         self._closing = False
         self._presences = Presences()
         self._empty: asyncio.Event | None = None
@@ -94,19 +99,18 @@ class Federation:
         return None
 
     def _send(self, stanza: Stanza, pair: Pair) -> None:
-        lane = self.lanes.get(pair)
-        if lane is None:
-            self._make_room()
-            lane = self.lanes[pair] = Lane(self, pair)
+        lane = self.lanes.get(pair) or self._new_lane(pair, LANES)
         lane.send(stanza)
 
-    def _make_room(self) -> None:
-        if len(self.lanes) < LANES:
-            return
-        resting = next((pair for pair, lane in self.lanes.items() if lane.link is None and not lane.connecting), None)
-        if resting is None:
-            raise StanzaError(Condition.RESOURCE_CONSTRAINT, "Too many servers are talked to already")
-        del self.lanes[resting]
+    def _new_lane(self, pair: Pair, most: int) -> Lane:
+        """Remember one more pair; raises StanzaError if there are `most` that cannot be forgotten."""
+        if len(self.lanes) >= most:
+            resting = next((one for one, lane in self.lanes.items() if lane.link is None and not lane.connecting), None)
+            if resting is None:
+                raise StanzaError(Condition.RESOURCE_CONSTRAINT, "Too many servers are talked to already")
+            del self.lanes[resting]
+        lane = self.lanes[pair] = Lane(self, pair)
+        return lane
 
     def take(self, stanza: Stanza) -> Wait:
         """Route a stanza from a peer that has proven its domain."""
@@ -134,7 +138,19 @@ class Federation:
 
     async def link(self, pair: Pair) -> Outgoing:
         """Return a link that takes a pair's stanzas; raises LinkError."""
-        return await self._sharing.link(pair)
+        async with self._crowds.place(pair.target):
+            return await self._sharing.link(pair)
+
+    def reserve(self, size: int) -> bool:
+        """Take some of the bytes that may wait for links; false if there are not so many left."""
+        if self._waiting_bytes + size > WAITING_BYTES:
+            return False
+        self._waiting_bytes += size
+        return True
+
+    def give_back(self, size: int) -> None:
+        """Return bytes that `reserve` has taken."""
+        self._waiting_bytes -= size
 
     # What links ask.
 
@@ -162,10 +178,9 @@ class Federation:
 
     def adopt(self, link: Link, pair: Pair) -> None:
         """Send on a link that the peer has opened for both directions, unless there is one already."""
-        lane = self.lanes.get(pair)
-        if lane is None:
-            lane = self.lanes[pair] = Lane(self, pair)
-        lane.adopt(link)
+        with contextlib.suppress(StanzaError):  # those who call us leave room for those whom we call
+            lane = self.lanes.get(pair) or self._new_lane(pair, LANES // 2)
+            lane.adopt(link)
 
     def closed(self, link: Link) -> None:
         """Forget a connection."""
@@ -202,10 +217,9 @@ class Federation:
         if not self.policy.admits(domain, pair.sender):
             self.unreachable(domain)
             return
-        lane = self.lanes.get(pair)
-        if lane is None:
-            lane = self.lanes[pair] = Lane(self, pair)
-        lane.connect()
+        with contextlib.suppress(StanzaError):
+            lane = self.lanes.get(pair) or self._new_lane(pair, LANES)
+            lane.connect()
 
     def unreachable(self, domain: str) -> None:
         """Nobody there is available any more, as far as we can tell."""

@@ -20,7 +20,7 @@ log = structlog.get_logger()
 
 #: From the first stanza that waits for a link to the error that its sender gets.
 CONNECT_S = 25.0
-#: What waits for one link.
+#: What waits for one link; `s2s.WAITING_BYTES` is for all.
 QUEUE_STANZAS = 1000
 QUEUE_BYTES = 1 << 20
 #: Failures in a row double the time until the next try.
@@ -39,6 +39,14 @@ class Service(Protocol):
 
     async def link(self, pair: Pair) -> Outgoing:
         """Return a link that takes a pair's stanzas; raises LinkError."""
+        ...
+
+    def reserve(self, size: int) -> bool:
+        """Take some of the bytes that may wait for all links together; false if there are not so many left."""
+        ...
+
+    def give_back(self, size: int) -> None:
+        """Return bytes that `reserve` has taken."""
         ...
 
     def refuse(self, stanza: Stanza, error: StanzaError) -> None:
@@ -85,10 +93,13 @@ class Lane:
             return
         if not self.connecting and self._failure is not None and self._service.runtime.now() < self._retry_at:
             raise _told(self._failure)
-        if len(self._queue) >= QUEUE_STANZAS or self._bytes + len(stanza.wire) > QUEUE_BYTES:
+        size = len(stanza.wire)
+        if len(self._queue) >= QUEUE_STANZAS or self._bytes + size > QUEUE_BYTES:
             raise StanzaError(Condition.RESOURCE_CONSTRAINT, "Too much waits for that server already")
+        if not self._service.reserve(size):
+            raise StanzaError(Condition.RESOURCE_CONSTRAINT, "Too much waits for other servers already")
         self._queue.append(stanza)
-        self._bytes += len(stanza.wire)
+        self._bytes += size
         if stanza.receipt is not None:
             stanza.receipt.hold()
         self.connect()
@@ -145,7 +156,8 @@ class Lane:
         for stanza in self._take():
             self._service.refuse(stanza, _told(failure))
             release(stanza)
-        self._service.unreachable(self.pair.target)
+        if failure.condition is not Condition.RESOURCE_CONSTRAINT:  # else it was not even called
+            self._service.unreachable(self.pair.target)
 
     def _note(self, failure: LinkError) -> None:
         first, last = BACKOFF_S
@@ -177,6 +189,7 @@ class Lane:
     def _take(self) -> list[Stanza]:
         queue = list(self._queue)
         self._queue.clear()
+        self._service.give_back(self._bytes)
         self._bytes = 0
         return queue
 
