@@ -101,7 +101,11 @@ class Sharing:
 
     async def _suitable(self, pair: Pair, targets: Sequence[Target], places: Set[_Place]) -> Outgoing | None:
         """Look for one stream to ask: what the peer refuses on one, or does not answer, it will on others, too."""
-        links = [link for link in self._service.links if isinstance(link, Outgoing) and link.shareable]
+        links = [
+            link
+            for link in self._service.links
+            if isinstance(link, Outgoing) and link.shareable and not self._is_alone(_place(link.place))
+        ]
         if links:
             addresses = [
                 (address, target.port, target.direct_tls)
