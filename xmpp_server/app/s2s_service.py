@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from ipaddress import ip_network
 from pathlib import Path
 
@@ -30,7 +31,21 @@ from xmpp_server.net.s2s_connect import Reach
 from xmpp_server.net.tls import TlsServer
 from xmpp_server.net.tls_channel import PlaintextBuffer
 from xmpp_server.net.tls_client import TlsClient
+from xmpp_server.streams.policy import StreamLimits
 from xmpp_server.streams.s2s import Rules
+from xmpp_server.xml.parser import MAX_DEPTH
+
+#: What other servers put around or into the stanzas of their users, who keep the limits of ours: rooms and archives do.
+ADDED_ELEMENTS = 100
+ADDED_DEPTH = 20
+
+
+def server_limits(config: Config) -> StreamLimits:
+    """Translate the configuration for streams with other servers."""
+    limits = stream_limits(config)
+    most = limits.after_auth
+    depth = min(MAX_DEPTH, most.depth + ADDED_DEPTH)
+    return replace(limits, after_auth=replace(most, elements=most.elements + ADDED_ELEMENTS, depth=depth))
 
 
 class ServerPolicy:
@@ -40,7 +55,7 @@ class ServerPolicy:
         self, config: Config, domains: Collection[str], secret: bytes, remotes: DomainRules, rights: FederationRights
     ) -> None:
         s2s = config.s2s
-        self.limits = stream_limits(config)
+        self.limits = server_limits(config)
         self.default_domain = config.domains[0]
         self.rules = Rules(require_tls=s2s.require_tls, dialback=s2s.verify == "certificate-or-dialback")
         self.secret = secret

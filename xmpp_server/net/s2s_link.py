@@ -98,7 +98,7 @@ class Service(Protocol):
 class Link(Driver):
     """One connection with another server."""
 
-    __slots__ = ("_acknowledgements", "_parted", "_service", "last_used", "method", "since")
+    __slots__ = ("_acknowledgements", "_parted", "_service", "last_used", "method", "most_bytes", "since")
 
     def __init__(self, service: Service, stream: Stream) -> None:
         super().__init__(service.runtime, stream)
@@ -109,6 +109,8 @@ class Link(Driver):
         self._acknowledgements: Acknowledgements | None = None
         #: Our side of the stream has ended, or is about to: nothing of XEP-0198 follows.
         self._parted = False
+        #: The longest stanza that the peer takes, as far as we know: it would end the stream over a longer one.
+        self.most_bytes = service.policy.limits.after_auth.stanza_bytes
         self.since = self.last_used = self._now()
 
     @property
@@ -156,9 +158,11 @@ class Link(Driver):
         """Write a stanza; with XEP-0198 keep it until the peer has it.
 
         Raises:
-            StanzaError: The peer is too far behind to be sent more.
+            StanzaError: The peer is too far behind to be sent more, or takes nothing that long.
 
         """
+        if len(stanza.wire) > self.most_bytes:
+            raise StanzaError(Condition.POLICY_VIOLATION, "The other server takes nothing that long", echo=False)
         kept = self._acknowledgements
         if kept is not None and kept.full:
             raise StanzaError(Condition.RESOURCE_CONSTRAINT, "Too much waits for that server already")

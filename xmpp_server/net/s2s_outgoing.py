@@ -179,6 +179,7 @@ class Outgoing(Link):
     def _begin_to_send(self, event: Ready) -> None:
         self._cancel_timer()
         self.method = event.method
+        self.most_bytes = self._stream.most_bytes
         self._share_allowance(self._stream.pair.target)
         if event.acknowledges and self._purpose is Purpose.STANZAS:
             self._count(sm_nonzas.ENABLE)

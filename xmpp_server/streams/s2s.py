@@ -10,8 +10,8 @@ from typing import Final, Protocol
 
 from xmpp_server.errors import StreamCondition, StreamError
 from xmpp_server.streams.policy import StreamPolicy
-from xmpp_server.xml.element import tag
-from xmpp_server.xml.namespaces import CLIENT, DIALBACK, SERVER, STREAM, TLS
+from xmpp_server.xml.element import Element, tag
+from xmpp_server.xml.namespaces import CLIENT, DIALBACK, SERVER, STREAM, STREAM_LIMITS, TLS
 from xmpp_server.xml.scanner import StreamHeader
 from xmpp_server.xml.stanza import Stanza
 from xmpp_server.xml.writer import escape_attr
@@ -25,6 +25,8 @@ BIDI: Final = "urn:xmpp:bidi"  # XEP-0288
 #: Elements of XEP-0198 that pass to the driver. Streams between servers are not resumed.
 MANAGEMENT: Final = frozenset({"enable", "enabled", "failed", "r", "a"})
 BIDI_FEATURE: Final = "urn:xmpp:features:bidi"
+#: RFC 6120 §13.12: everybody takes stanzas of so many bytes.
+LEAST_STANZA_BYTES: Final = 10_000
 
 
 class Purpose(Enum):
@@ -90,6 +92,16 @@ def stream_error(element: Stanza) -> StreamError:
     text = next((child.text for child in element.element.elements() if child.name == "text"), "")
     condition = _CONDITIONS.get("" if first is None else first.name, StreamCondition.UNDEFINED_CONDITION)
     return PeerError(condition, text[:200])
+
+
+def longest_stanza(features: Element, otherwise: int) -> int:
+    """Return how many bytes of one stanza a peer takes, if its features tell (XEP-0478), else `otherwise`."""
+    limits = features.find("limits", STREAM_LIMITS)
+    most = None if limits is None else limits.find("max-bytes", STREAM_LIMITS)
+    text = "" if most is None else most.text.strip()
+    if not (text.isascii() and text.isdigit() and len(text) < 10):
+        return otherwise
+    return max(int(text), LEAST_STANZA_BYTES)
 
 
 def to_client(element: Stanza) -> None:

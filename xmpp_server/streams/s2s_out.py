@@ -60,6 +60,7 @@ class S2SOutStream(Stream):
         "_reports_errors",
         "_trusted",
         "bidi",
+        "most_bytes",
         "must_encrypt",
         "pair",
         "pairs",
@@ -87,6 +88,8 @@ class S2SOutStream(Stream):
         self._trusted: bool | None = None
         self._authenticated = False
         self._acknowledges = False
+        #: The longest stanza that the peer takes; if it does not tell, as long as we would.
+        self.most_bytes = self._limits.after_auth.stanza_bytes
         #: We take stanzas on this stream, too (XEP-0288).
         self.bidi = False
         #: The header declares the namespace of dialback: what servers did before features told of it.
@@ -197,6 +200,8 @@ class S2SOutStream(Stream):
                 raise StreamError(StreamCondition.POLICY_VIOLATION, "The server offers no TLS")
         elif not self._trusted and not self._policy.rules.dialback:
             raise StreamError(StreamCondition.NOT_AUTHORIZED, "The server's certificate does not prove its domain")
+        if self._authenticated:  # what was told before holds for strangers
+            self.most_bytes = s2s.longest_stanza(features, self.most_bytes)
         if self._authenticated or self._purpose is Purpose.VERIFY:
             self._establish(s2s.EXTERNAL, events)
             return
