@@ -96,4 +96,5 @@ def forget_old(database: sqlite3.Connection, now: int) -> None:
 
 
 def _hash(secret: str) -> bytes:
-    return hashlib.sha256(secret[:_MAX_CHARS].encode()).digest()
+    # What is no UTF-8 in a cookie comes as surrogates: it is nobody's secret, and no error.
+    return hashlib.sha256(secret[:_MAX_CHARS].encode(errors="surrogateescape")).digest()

@@ -27,6 +27,16 @@ async def test_the_token_of_one_session_is_not_anothers(server, romeo, juliet):
     assert (await romeo.put(("y.txt", b"y"), csrf=await juliet.csrf())).status == 403
 
 
+@pytest.mark.parametrize("cookie", [b"\xff\xfe", b'"\xed\xa0\x80"', b"%00"])
+async def test_cookies_that_are_no_text_are_nobodys(server, cookie):
+    host, _, port = server.http.addresses[0].rpartition(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    writer.write(b"GET /disk/ HTTP/1.1\r\nHost: x\r\nCookie: disk=" + cookie + b"\r\n\r\n")
+    async with asyncio.timeout(5):
+        assert b" 403 " in await reader.readline()
+    writer.close()
+
+
 async def test_the_files_of_others_are_out_of_reach(server, romeo, juliet):
     entry = await server.stored("x.txt")
     folder = (await server.disk.make_folder(ROMEO, ROMEO, 0, "Photos", 1)).id
