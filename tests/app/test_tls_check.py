@@ -62,7 +62,7 @@ class Folder:
         return Config(
             domains=domains or (HOST,),
             data_dir=str(self.path / "data"),
-            tls=Tls(**files),  # type: ignore[arg-type]
+            tls=Tls(**files),  # type: ignore[arg-type]  # the keys vary
             s2s=S2S(trust=self.trust),
         )
 

@@ -29,7 +29,7 @@ class TurnSelector(BaseSelector):
     """Watches files by epoll, and reports at most `AT_ONCE` of them at a time; those first that waited longest.
 
     The selectors of the standard library report all files that are ready. With 10,000 busy connections one turn of the
-    loop then takes a third of a second, in which no timer fires and nothing that was written goes out.
+    loop may take a third of a second, in which no timer fires and nothing that was written goes out.
     """
 
     def __init__(self) -> None:

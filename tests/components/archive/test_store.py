@@ -77,7 +77,7 @@ async def test_unknown_ids(store: Store, name: str, owner: str) -> None:
     await store.write([entry(1), entry(2, owner="mercutio@example.org")])
     for bad in (ident(2), "' OR 1=1 --"):  # another's, and nobody's
         with pytest.raises(RequestError, match="item-not-found"):
-            await store.page(owner, replace(Query(), **{name: bad}))  # type: ignore[arg-type]
+            await store.page(owner, replace(Query(), **{name: bad}))  # type: ignore[arg-type]  # the field varies
     with pytest.raises(RequestError, match="item-not-found"):
         await store.page(owner, Query(ids=(ident(1), ident(2))))
 
@@ -205,7 +205,7 @@ async def test_newer_schema(tmp_path: Path) -> None:
 
 
 async def test_a_failed_batch_leaves_nothing(store: Store) -> None:
-    broken = replace(entry(2), stanza=None)  # type: ignore[arg-type]
+    broken = replace(entry(2), stanza=None)  # type: ignore[arg-type]  # wrong on purpose
     with pytest.raises(ArchiveError):
         await store.write([entry(1, owner="new@example.org"), broken])
     await store.write([entry(1, owner="new@example.org")])
